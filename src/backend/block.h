@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Block back end: a raw file or block device of the host, asynchronous.
+ *
+ * A device model opens one, submits requests that carry a host iovec (built by
+ * gmem_iov()) and gets done() calls. Requests run on worker threads in no
+ * particular order; a FLUSH covers every write whose done() ran before it was
+ * submitted. done() is called on a worker thread: the model takes its own lock.
+ *
+ * Promise: a WRITE reported done is in the host's page cache at least; after a
+ * FLUSH (or with `sync`/`direct`) it is on the medium. Nothing acknowledged is
+ * lost when the process is killed.
+ *
+ * Limits: BLOCK_IOV_MAX pieces a request, lengths and offsets multiples of
+ * the logical sector size inside the disk (else -EINVAL / -ERANGE in done()).
+ * Threads: submit from any thread; open, drain and close by the owner.
+ */
+#ifndef BACKEND_BLOCK_H
+#define BACKEND_BLOCK_H
+
+#include <sys/uio.h>
+
+#include "base/base.h"
+#include "base/cfg.h"
+#include "base/err.h"
+
+#define BLOCK_IOV_MAX 256u
+
+struct block;
+
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD,
+	BLOCK_WRITE_ZEROES };
+
+struct block_req {
+	enum block_op op;
+	uint64_t offset;  /* bytes */
+	uint64_t len;	  /* bytes; READ/WRITE: sum of the iovec */
+	const struct iovec *iov;
+	unsigned iovcnt;
+	/* result: 0 or negative errno. The request may be reused inside. */
+	void (*done)(struct block_req *req, int result);
+	void *ctx;
+	struct block_req *next; /* the back end's queue link */
+};
+
+struct block_info {
+	uint64_t size;		/* bytes, multiple of logical_sector */
+	uint32_t logical_sector;
+	uint32_t physical_sector;
+	bool read_only;
+	bool can_discard;
+	bool write_cache;	/* false with sync/direct: flush is a no-op */
+};
+
+/*
+ * Reads `path` and the options nocache, direct, sync, ro, nodelete,
+ * sectorsize=logical[/physical] from `node` (facts of bhyve's block options).
+ * The error names the file and the cure. The file is locked (OFD lock: shared
+ * when read-only, exclusive otherwise); a second writer is refused by naming
+ * the file and, where known, the process that has it.
+ */
+MUST_CHECK int block_open(struct cfg *node, struct err *err,
+    struct block **ret_block);
+struct block_info block_info(const struct block *block);
+void block_submit(struct block *block, struct block_req *req);
+/* Waits until every submitted request is done. */
+void block_drain(struct block *block);
+void block_close(struct block *block); /* drains; NULL allowed */
+
+/* The option names block_open() understands, NULL-terminated (for cfg_check_known). */
+extern const char *const block_options[];
+
+#endif

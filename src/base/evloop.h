@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The event loop of a process: file descriptors, timers and posted calls, all
+ * handled on the one thread that runs evloop_run().
+ *
+ * Threads: evloop_post(), evloop_stop() and ev_timer_arm()/ev_timer_disarm()
+ * may be called from any thread; everything else only before evloop_run() or
+ * on its thread. A callback may delete its own or any other handle. Handles
+ * must be deleted before their loop is destroyed.
+ * libevent (epoll) does the waiting.
+ */
+#ifndef BASE_EVLOOP_H
+#define BASE_EVLOOP_H
+
+#include "base/base.h"
+
+struct evloop;
+struct ev_fd;
+struct ev_timer;
+
+#define EV_IN  1u /* readable, or end of file / error */
+#define EV_OUT 2u /* writable */
+
+typedef void ev_fd_fn(void *ctx, unsigned events);
+typedef void ev_timer_fn(void *ctx);
+typedef void ev_post_fn(void *ctx);
+
+MUST_CHECK int evloop_create(struct evloop **ret_loop);
+void evloop_destroy(struct evloop *loop); /* NULL allowed */
+
+/* Runs callbacks until evloop_stop(). 0, or negative errno of the wait. */
+MUST_CHECK int evloop_run(struct evloop *loop);
+/* Handles what is ready now, at most waiting timeout_ms; for tests. */
+MUST_CHECK int evloop_step(struct evloop *loop, unsigned timeout_ms);
+void evloop_stop(struct evloop *loop);
+
+/*
+ * Calls fn(ctx) on the loop's thread soon, in posting order. Allocates; when
+ * memory is short -ENOMEM and fn will not be called.
+ */
+MUST_CHECK int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx);
+
+/* Level-triggered. fd is borrowed and must outlive the handle. */
+MUST_CHECK int ev_fd_create(struct evloop *loop, int fd, unsigned events,
+    ev_fd_fn *fn, void *ctx, struct ev_fd **ret_handle);
+/* Changes which events are waited for; 0 pauses. */
+void ev_fd_set(struct ev_fd *handle, unsigned events);
+void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
+
+/* One-shot timer, created disarmed. Arming again moves the deadline. */
+MUST_CHECK int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
+    struct ev_timer **ret_timer);
+void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns);
+void ev_timer_disarm(struct ev_timer *timer);
+void ev_timer_destroy(struct ev_timer *timer); /* NULL allowed */
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libhostpci: the host's PCI devices, read and prepared for a guest.
+ *
+ * Used by the manager (`vm passthru`) and by the passthrough code. All host
+ * state comes from sysfs and procfs below a root directory, which is "/" on a
+ * real host and a fixture tree in tests (members: sys/, proc/, dev/). Reading
+ * needs no privilege (what an ordinary user may not read is marked unknown);
+ * writing (reserve, release) needs root.
+ *
+ * Call order: hostpci_open() takes a snapshot of all functions; queries work
+ * on the snapshot; hostpci_reserve()/hostpci_release() act on the live system
+ * and update the snapshot of the functions they touched. hostpci_close().
+ *
+ * Threads: one handle belongs to one thread.
+ * Limits: HOSTPCI_BARS regions a function; addresses up to domain ffffffff.
+ * Errors: negative errno and a sentence in `struct err`.
+ * Sources: Linux Documentation/ABI/testing/sysfs-bus-pci, sysfs-kernel-
+ * iommu_groups, driver-api/vfio.rst; PCI 3.0 ch. 6.
+ */
+#ifndef HOSTPCI_HOSTPCI_H
+#define HOSTPCI_HOSTPCI_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+#define HOSTPCI_BARS	 7 /* six BARs and the ROM */
+#define HOSTPCI_BDF_MAX	 16
+#define HOSTPCI_NO_GROUP (-1)
+
+struct hostpci;
+
+struct hostpci_addr {
+	uint32_t domain;
+	uint8_t bus, slot, func;
+};
+
+struct hostpci_bar {
+	uint64_t start, size; /* size 0: absent; start 0: unassigned */
+	uint64_t flags;	      /* IORESOURCE_* as sysfs prints them */
+};
+
+/* One PCI function as the snapshot saw it. */
+struct hostpci_dev {
+	struct hostpci_addr addr;
+	char bdf[HOSTPCI_BDF_MAX];	/* "0000:03:00.0" */
+	char selector[16];		/* "3/0/0", decimal, without domain */
+	uint16_t vendor, device, subvendor, subdevice;
+	uint32_t class;			/* 24 bits: class, subclass, prog-if */
+	uint8_t revision;
+	uint8_t header_type;		/* low 7 bits; 0xff when unreadable */
+	bool multifunction;
+	bool boot_vga;
+	int iommu_group;		/* HOSTPCI_NO_GROUP */
+	int numa_node;			/* -1 unknown */
+	char driver[64];		/* "" when unbound */
+	char driver_override[64];	/* "" when none */
+	char reset_methods[96];		/* "flr bus", "" when none */
+	struct hostpci_bar bar[HOSTPCI_BARS];
+	char speed[32], max_speed[32];	/* as sysfs prints them, "" unknown */
+	unsigned width, max_width;	/* lanes, 0 unknown */
+	char parent[HOSTPCI_BDF_MAX];	/* bridge above, "" on a root bus */
+};
+
+/* `root` is "/" on a real host. */
+MUST_CHECK int hostpci_open(const char *root, struct err *err,
+    struct hostpci **ret_host);
+void hostpci_close(struct hostpci *host); /* NULL allowed */
+
+/* Functions in address order. Pointers stay valid until hostpci_close(). */
+size_t hostpci_count(const struct hostpci *host);
+const struct hostpci_dev *hostpci_at(const struct hostpci *host, size_t i);
+const struct hostpci_dev *hostpci_find(const struct hostpci *host,
+    struct hostpci_addr addr);
+
+/*
+ * Every way users write an address: "3/0/0" (decimal bus/slot/function),
+ * "pci3:0:0" and "pci0:3:0:0" (decimal, bhyve), "0000:03:00.0" and "03:00.0"
+ * (hexadecimal, Linux). -EINVAL says what was expected.
+ */
+MUST_CHECK int hostpci_parse_addr(const char *text, struct err *err,
+    struct hostpci_addr *ret_addr);
+void hostpci_format_bdf(struct hostpci_addr addr, char buf[HOSTPCI_BDF_MAX]);
+
+/* Name from the PCI ID database (libpciaccess); "-" when not known. */
+const char *hostpci_device_name(const struct hostpci_dev *dev);
+const char *hostpci_vendor_name(const struct hostpci_dev *dev);
+
+/* Bound to vfio-pci (or a vfio-pci variant driver): a guest can have it. */
+bool hostpci_ready(const struct hostpci_dev *dev);
+
+/*
+ * What the host is doing with the function: 0 and an empty text when nothing,
+ * 1 and a phrase naming the use otherwise ("nvme0n1p2 is mounted on /",
+ * "eth0 carries the default route", "sda1 is swap", "dm-0 (vg0-root) is built
+ * on nvme0n1", "the console's frame buffer", "the keyboard of the console").
+ * Looks through every block device, network interface, input and tty child,
+ * through holders (dm, md, loop, bcache), mount tables and swaps.
+ */
+MUST_CHECK int hostpci_in_use(struct hostpci *host,
+    const struct hostpci_dev *dev, struct err *err, char *buf, size_t size);
+
+/*
+ * Would VFIO accept the function's IOMMU group? -ENODEV: no IOMMU;
+ * -EBUSY naming the member and driver that holds the group back (bridges do
+ * not count).
+ */
+MUST_CHECK int hostpci_group_viable(const struct hostpci *host,
+    const struct hostpci_dev *dev, struct err *err);
+
+/* Can a guest have it now: endpoint, driver, group. The error has the cure. */
+MUST_CHECK int hostpci_usable(const struct hostpci *host,
+    const struct hostpci_dev *dev, struct err *err);
+
+#define HOSTPCI_FORCE 1u /* also take what the host is using */
+
+/*
+ * Binds to vfio-pci through driver_override (loads the module when needed),
+ * verifies the result, and remembers the former driver in
+ * <root>/run/byway/pci/<BDF> so that release can give it back, also from
+ * another process. Already reserved is success. Refuses bridges, functions in
+ * use (unless forced) and hosts without an IOMMU. When anything fails the
+ * function is given back to its driver.
+ */
+MUST_CHECK int hostpci_reserve(struct hostpci *host,
+    const struct hostpci_dev *dev, unsigned flags, struct err *err);
+
+/*
+ * Gives the function back to the driver it had (or lets the kernel choose
+ * when that is not known) and verifies. -EBUSY when a process has it open
+ * (the caller names the guest). Not reserved is success.
+ */
+MUST_CHECK int hostpci_release(struct hostpci *host,
+    const struct hostpci_dev *dev, struct err *err);
+
+/* pid of a process holding /dev/vfio/<group> open, 0 none, negative errno. */
+MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
+    int *ret_pid);
+
+#endif

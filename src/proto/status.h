@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What byway tells its supervisor, and what it can be told.
+ *
+ * Status: byway writes one line per event to the descriptor given by
+ * `-o status.fd=N` (a pipe; the reader sees end of file when byway is gone).
+ * Lines end in '\n', at most STATUS_LINE_MAX bytes, words separated by one
+ * space, the last field of a line may contain spaces:
+ *
+ *   running                        vCPUs are about to execute guest code
+ *   device SEL BDF reset METHOD MS OUTCOME TEXT
+ *                                  a passed-through device was reset; SEL is
+ *                                  the decimal B/S/F, METHOD flr|bus|pm|
+ *                                  device_specific|acpi|af_flr|none, OUTCOME
+ *                                  ok|failed, TEXT what was verified or what
+ *                                  is wrong (may be empty)
+ *   log TEXT                       an event worth the guest's own log
+ *   error TEXT                     why byway is about to exit with status 4
+ *   exit STATUS TEXT               last line of an orderly exit
+ *
+ * When the write end's reader has gone away byway quiesces its devices and
+ * exits: a guest without a supervisor would leave its devices unwatched.
+ *
+ * Control: byway listens on the unix stream socket `-o control=PATH` (mode
+ * 0600), one command per line, one reply line per command, "ok[ TEXT]" or
+ * "error TEXT":
+ *   power-button   press the ACPI power button
+ *   reset          end at once as a reboot (exit status 0)
+ *   poweroff       end at once as a power-off (exit status 1)
+ *   stats          counters: "ok exits=N ..." 
+ *
+ * Parsing never trusts the peer: unknown words are an error, over-long lines
+ * are refused.
+ */
+#ifndef PROTO_STATUS_H
+#define PROTO_STATUS_H
+
+#include "base/base.h"
+
+#define STATUS_LINE_MAX	   1024
+#define CONTROL_LINE_MAX   256
+
+enum status_kind {
+	STATUS_RUNNING,
+	STATUS_DEVICE,
+	STATUS_LOG,
+	STATUS_ERROR,
+	STATUS_EXIT,
+};
+
+struct status {
+	enum status_kind kind;
+	char selector[16]; /* DEVICE: "3/0/0" */
+	char bdf[16];	   /* DEVICE: "0000:03:00.0" */
+	char method[24];   /* DEVICE */
+	unsigned ms;	   /* DEVICE */
+	bool ok;	   /* DEVICE */
+	int exit_status;   /* EXIT */
+	char text[STATUS_LINE_MAX];
+};
+
+/* One line with '\n' into buf; its length, or -E2BIG. Newlines in text become
+ * spaces. */
+MUST_CHECK int status_format(const struct status *status, char *buf,
+    size_t size);
+/* `line` without '\n'. -EINVAL for anything not described above. */
+MUST_CHECK int status_parse(const char *line, struct status *ret_status);
+
+enum control_command {
+	CONTROL_POWER_BUTTON,
+	CONTROL_RESET,
+	CONTROL_POWEROFF,
+	CONTROL_STATS,
+};
+
+const char *control_name(enum control_command command);
+MUST_CHECK int control_parse(const char *line,
+    enum control_command *ret_command);
+
+#endif
