@@ -62,6 +62,7 @@ struct pci_bar {
 	uint64_t size; /* power of two; I/O >= 4, memory >= 16, ROM >= 2048 */
 	uint64_t base; /* as the guest (or pci_host_assign()) wrote it */
 	bool mapped;   /* decoded now */
+	struct pci_dev *owner;
 	struct aspace_region region;
 };
 

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of kvm/ share. */
+#ifndef KVM_VM_INTERNAL_H
+#define KVM_VM_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "kvm/kvm.h"
+
+#define KVM_SLOTS_MAX  512u
+#define KVM_ROUTES_MAX 4096u
+
+struct kvm_slot {
+	uint64_t base, size; /* size 0: free */
+};
+
+/*
+ * Locking: `lock` guards slots[] and routes[] and the ioctls that publish
+ * them, so that what the kernel has is what the arrays say.
+ */
+struct kvm_vm {
+	struct kvm_params params;
+	int sys_fd, fd, vfio_fd;
+	pthread_mutex_t lock;
+	struct kvm_slot slots[KVM_SLOTS_MAX];
+	unsigned slot_limit;
+	/* Message routes by GSI - IRQ_LINES; PIRQ n also on ISA pirq_isa[n]. */
+	struct {
+		bool used, set;
+		struct irq_msg msg;
+	} *msi;
+	unsigned msi_limit;
+	int pirq_isa[IRQ_PIRQS];
+	struct kvm_irq_routing *routing; /* scratch of KVM_ROUTES_MAX */
+	struct irq_ctl irq;
+	struct memmap memmap;
+	struct kvm_cpuid2 *cpuid; /* what the host supports, before patching */
+	unsigned phys_bits;
+	struct kvm_vcpu *vcpus;
+	unsigned vcpu_count;
+	bool stopping; /* atomic */
+};
+
+struct kvm_vcpu {
+	struct kvm_vm *vm;
+	unsigned id;
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+	pthread_t thread;
+	bool started;
+	bool asked;  /* atomic: report halted state at the next chance */
+	int halted;  /* atomic: -1 unknown, 0 no, 1 dead halt */
+	uint64_t last_cpu_ns;
+	struct kvm_stats stats; /* written by the vCPU's thread only */
+};
+
+/* irqchip.c */
+MUST_CHECK int kvm_irqchip_create(struct kvm_vm *vm, struct err *err);
+/* memslot.c */
+void kvm_memslot_init(struct kvm_vm *vm);
+/* cpuid.c */
+MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
+MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
+/* vcpu.c */
+MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id,
+    struct err *err);
+void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
+void *kvm_vcpu_thread(void *arg);
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
+
+#endif
