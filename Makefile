@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Thin front of the build: `make demo` and `make check` do everything, from
+# installing packages to the result. Real rules are in meson.build and lab/.
+
+BUILD  ?= build
+SAN    ?= $(BUILD)/san
+JOBS   ?= $(shell nproc)
+
+.PHONY: all setup san demo check unit cli lint lab-check soak bench fuzz \
+	install fmt clean
+
+all: setup
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) -Dtests=false >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
+
+setup:
+	@tools/setup
+
+# The same sources with AddressSanitizer and UBSan, for the unit tests.
+san: setup
+	@test -f $(SAN)/build.ninja || meson setup $(SAN) \
+		-Db_sanitize=address,undefined --werror >/dev/null
+	@ninja -C $(SAN) -j $(JOBS) --quiet
+
+# The main job in an emulated host, step by step, for a person to follow.
+demo: all
+	@lab/demo
+
+# Everything that must hold before a commit.
+check: all san
+	@tools/check
+
+unit: san
+	@tools/check unit
+
+cli: all
+	@tools/check cli
+
+lint: setup
+	@tools/check lint
+
+lab-check: all
+	@tools/check lab
+
+# 50 reboots, kill -9 at random points: too long for every commit.
+soak: all
+	@lab/run --deadline 3600 soak
+
+bench: all
+	@lab/bench/run
+
+fuzz: setup
+	@tools/fuzz
+
+install: all
+	@ninja -C $(BUILD) install
+
+fmt:
+	@git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'testkit/*.[ch]' | \
+		xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD)
