@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wiring: who is built when, with what, and in which order it is taken apart.
+ * The contract is in machine.h.
+ *
+ * Order of building: memory map, address spaces, KVM (it owns the interrupt
+ * controllers), PCI host, devices in slot order (the first passed-through one
+ * pins guest memory), address plan, then boot image and tables. Taking apart
+ * is the reverse; every step accepts what was never built.
+ */
+#include "machine/machine.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "kvm/kvm.h"
+#include "machine/catalog.h"
+#include "machine/layout.h"
+#include "machine/load.h"
+#include "vfio/vfio.h"
+
+#define MMIO_LIMIT	 (1ull << 52)
+#define WHY_MAX		 256
+#define DEAD_CHECK_NS	 (2 * NS_PER_S)
+
+struct machine {
+	struct machine_params params;
+	struct layout layout;
+	struct gmem *gmem;
+	struct aspace *pio, *mmio;
+	struct kvm_vm *kvm;
+	struct irq_shared *lines;
+	struct pci_host *pci;
+	struct vfio_ctx *vfio;
+	struct model_env env;
+	struct ev_timer *dead_timer;
+	bool wired;
+	bool ended; /* atomic: machine_end() was called */
+	enum vm_end end;
+	char why[WHY_MAX];
+};
+
+static void end_hook(void *ctx, enum vm_end end, const char *why)
+{
+	machine_end(ctx, end, why);
+}
+
+void machine_end(struct machine *machine, enum vm_end end, const char *why)
+{
+	if (__atomic_exchange_n(&machine->ended, true, __ATOMIC_ACQ_REL))
+		return;
+	machine->end = end;
+	snprintf(machine->why, sizeof(machine->why), "%s", why);
+	evloop_stop(machine->params.loop);
+}
+
+/* ---- memory ---- */
+
+static int create_memory(struct machine *m, struct err *err)
+{
+	struct cfg *root = m->params.root;
+	bool in_core;
+	int r = layout_memory(root, err, &m->layout);
+
+	if (!r)
+		r = cfg_bool(root, "memory.guest_in_core", false, err,
+		    &in_core);
+	if (!r)
+		r = cfg_bool(root, "memory.wired", false, err, &m->wired);
+	if (r)
+		return r;
+	r = gmem_create(&m->gmem);
+	if (r)
+		return err_sys(err, r, "guest memory");
+	r = gmem_add_ram(m->gmem, gpa(0), m->layout.low_bytes, err);
+	if (!r && m->layout.high_bytes)
+		r = gmem_add_ram(m->gmem, gpa(LAYOUT_HIGH_BASE),
+		    m->layout.high_bytes, err);
+	if (!r && in_core)
+		r = gmem_set_dump(m->gmem, true);
+	return r;
+}
+
+/* ---- processors ---- */
+
+static int read_topology(struct cfg *root, struct kvm_params *p,
+    struct err *err)
+{
+	uint64_t cpus, sockets, cores, threads;
+	bool only_cpus = !cfg_raw(root, "sockets") &&
+	    !cfg_raw(root, "cores") && !cfg_raw(root, "threads");
+
+	if (cfg_u64(root, "sockets", 1, 1, 65535, err, &sockets) ||
+	    cfg_u64(root, "cores", 1, 1, 65535, err, &cores) ||
+	    cfg_u64(root, "threads", 1, 1, 65535, err, &threads) ||
+	    cfg_u64(root, "cpus", sockets * cores * threads, 1, 65535, err,
+		&cpus))
+		return -EINVAL;
+	if (only_cpus)
+		sockets = cpus;
+	if (sockets * cores * threads != cpus)
+		return err_set(err, -EINVAL,
+		    "Topology (%llu sockets, %llu cores, %llu threads) does"
+		    " not match %llu vCPUs", (unsigned long long)sockets,
+		    (unsigned long long)cores, (unsigned long long)threads,
+		    (unsigned long long)cpus);
+	p->cpus = (unsigned)cpus;
+	p->sockets = (unsigned)sockets;
+	p->cores = (unsigned)cores;
+	p->threads = (unsigned)threads;
+	return 0;
+}
+
+static int create_kvm(struct machine *m, struct err *err)
+{
+	struct cfg *root = m->params.root;
+	struct kvm_params params = {
+	    .pio = m->pio,
+	    .mmio = m->mmio,
+	    .root = root,
+	    .end = end_hook,
+	    .end_ctx = m,
+	};
+
+	if (read_topology(root, &params, err) ||
+	    cfg_bool(root, "x86.strictio", false, err, &params.strict_io) ||
+	    cfg_bool(root, "x86.strictmsr", true, err, &params.strict_msr) ||
+	    cfg_bool(root, "x86.x2apic", true, err, &params.x2apic) ||
+	    kvm_vm_create(&params, err, &m->kvm) ||
+	    kvm_vm_add_ram(m->kvm, m->gmem, err))
+		return -EINVAL;
+	return 0;
+}
+
+static int create_buses(struct machine *m, struct err *err)
+{
+	struct pci_host_params params;
+	int r = irq_shared_create(kvm_vm_irq(m->kvm), &m->lines);
+
+	if (r)
+		return err_sys(err, r, "interrupt lines");
+	params = (struct pci_host_params){
+	    .pio = m->pio,
+	    .mmio = m->mmio,
+	    .irq = kvm_vm_irq(m->kvm),
+	    .lines = m->lines,
+	    .ecam_base = LAYOUT_ECAM_BASE,
+	};
+	return pci_host_create(&params, err, &m->pci);
+}
+
+/* ---- devices ---- */
+
+static int vfio_group_add(void *ctx, int group_fd)
+{
+	return kvm_vm_vfio_add(ctx, group_fd);
+}
+
+static int vfio_group_del(void *ctx, int group_fd)
+{
+	return kvm_vm_vfio_del(ctx, group_fd);
+}
+
+static int create_vfio(struct machine *m, struct err *err)
+{
+	struct vfio_params params = {
+	    .gmem = m->gmem,
+	    .clock = clock_host(),
+	    .root = "/",
+	    .kvm_vfio_add = vfio_group_add,
+	    .kvm_vfio_del = vfio_group_del,
+	    .kvm_ctx = m->kvm,
+	    .event = m->params.event,
+	    .event_ctx = m->params.event_ctx,
+	};
+
+	return vfio_ctx_create(&params, err, &m->vfio);
+}
+
+static int create_device(struct machine *m, struct cfg *node,
+    struct pci_addr addr, struct err *err)
+{
+	const char *name = cfg_raw(node, "device");
+	const struct pci_model *model = name ? catalog_find(name) : NULL;
+	int r;
+
+	if (!model)
+		return err_set(err, -EINVAL,
+		    "pci slot %u:%u:%u: unknown device \"%s\"; -s help lists"
+		    " them", addr.bus, addr.slot, addr.func, name ? name : "");
+	r = model->create(&m->env, addr, node, err);
+	if (r)
+		err_prefix(err, "pci slot %u:%u:%u %s", addr.bus, addr.slot,
+		    addr.func, model->name);
+	return r;
+}
+
+/* The number a config node is named after, within 0..max. */
+static int node_number(struct cfg *node, uint64_t max, struct err *err,
+    uint64_t *ret_n)
+{
+	char path[CFG_PATH_MAX];
+
+	if (!parse_u64(cfg_name(node), ret_n) && *ret_n <= max)
+		return 0;
+	cfg_path(node, path, sizeof(path));
+	return err_set(err, -EINVAL, "%s: expected pci.BUS.SLOT.FUNCTION with"
+	    " numbers in range, 255.31.7 at most", path);
+}
+
+static bool is_option_of_pci(const struct cfg *node)
+{
+	return !strcmp(cfg_name(node), "enable_bars");
+}
+
+static int create_devices(struct machine *m, struct err *err)
+{
+	struct cfg *bus, *slot, *func;
+	uint64_t b, s, f;
+	int r;
+
+	for (bus = cfg_first(cfg_find(m->params.root, "pci")); bus;
+	     bus = cfg_next(bus)) {
+		if (is_option_of_pci(bus))
+			continue;
+		if (node_number(bus, 255, err, &b))
+			return -EINVAL;
+		for (slot = cfg_first(bus); slot; slot = cfg_next(slot)) {
+			if (node_number(slot, 31, err, &s))
+				return -EINVAL;
+			for (func = cfg_first(slot); func;
+			     func = cfg_next(func)) {
+				if (node_number(func, 7, err, &f))
+					return -EINVAL;
+				r = create_device(m, func, (struct pci_addr){
+				    (uint8_t)b, (uint8_t)s, (uint8_t)f}, err);
+				if (r)
+					return r;
+			}
+		}
+	}
+	return pci_host_finish(m->pci, err);
+}
+
+static int assign_addresses(struct machine *m, struct err *err)
+{
+	struct pci_windows windows;
+	uint64_t need, align;
+	bool decode;
+	int r;
+
+	pci_host_mem64_need(m->pci, &need, &align);
+	r = layout_windows(&m->layout, need, align,
+	    kvm_vm_phys_bits(m->kvm), err, &windows);
+	if (!r)
+		r = cfg_bool(m->params.root, "pci.enable_bars", true, err,
+		    &decode);
+	return r ? r : pci_host_assign(m->pci, &windows, decode, err);
+}
+
+/* ---- the calls of machine.h ---- */
+
+static void dead_check(void *ctx)
+{
+	struct machine *m = ctx;
+
+	if (kvm_vm_is_dead(m->kvm))
+		machine_end(m, VM_END_HALT, "every vCPU is halted for good");
+	else
+		ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
+}
+
+static void fill_env(struct machine *m)
+{
+	m->env = (struct model_env){
+	    .gmem = m->gmem,
+	    .pio = m->pio,
+	    .mmio = m->mmio,
+	    .irq = kvm_vm_irq(m->kvm),
+	    .lines = m->lines,
+	    .memmap = kvm_vm_memmap(m->kvm),
+	    .pci = m->pci,
+	    .loop = m->params.loop,
+	    .clock = clock_host(),
+	    .root = m->params.root,
+	    .end = end_hook,
+	    .end_ctx = m,
+	    .vfio = m->vfio,
+	};
+}
+
+static int machine_build(struct machine *m, struct err *err)
+{
+	int r = create_memory(m, err);
+
+	if (!r && (aspace_create("I/O ports", 0x10000, &m->pio) ||
+	    aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
+	    ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer)))
+		r = err_set(err, -ENOMEM, "machine: out of memory");
+	if (!r)
+		r = create_kvm(m, err);
+	if (!r)
+		r = create_buses(m, err);
+	if (!r)
+		r = create_vfio(m, err);
+	if (r)
+		return r;
+	fill_env(m);
+	r = create_devices(m, err);
+	if (!r)
+		r = assign_addresses(m, err);
+	/* Passthrough has pinned everything already. */
+	if (!r && m->wired && !vfio_device_count(m->vfio))
+		r = gmem_lock(m->gmem, err);
+	return r;
+}
+
+int machine_create(const struct machine_params *params, struct err *err,
+    struct machine **ret_machine)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return err_set(err, -ENOMEM, "machine: out of memory");
+	m->params = *params;
+	r = machine_build(m, err);
+	if (r) {
+		machine_destroy(m);
+		return r;
+	}
+	*ret_machine = m;
+	return 0;
+}
+
+int machine_load(struct machine *m, struct err *err)
+{
+	const struct load_params params = {
+	    .root = m->params.root,
+	    .gmem = m->gmem,
+	    .layout = &m->layout,
+	    .pci = m->pci,
+	    .kvm = m->kvm,
+	};
+
+	return load_guest(&params, err);
+}
+
+int machine_start(struct machine *m, struct err *err)
+{
+	ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
+	return kvm_vm_start(m->kvm, err);
+}
+
+int machine_stop(struct machine *m, enum vm_end *ret_end,
+    const char **ret_why)
+{
+	int r;
+
+	/* DMA and interrupts first: memory is about to be reused. */
+	vfio_quiesce_all(m->vfio);
+	kvm_vm_stop(m->kvm);
+	r = vfio_reset_all(m->vfio);
+	*ret_end = m->ended ? m->end : VM_END_ERROR;
+	*ret_why = m->ended ? m->why : "the event loop failed";
+	return r;
+}
+
+void machine_destroy(struct machine *m)
+{
+	if (!m)
+		return;
+	if (m->kvm)
+		kvm_vm_stop(m->kvm);
+	pci_host_destroy(m->pci);
+	vfio_ctx_destroy(m->vfio);
+	irq_shared_destroy(m->lines);
+	kvm_vm_destroy(m->kvm);
+	aspace_destroy(m->mmio);
+	aspace_destroy(m->pio);
+	ev_timer_destroy(m->dead_timer);
+	gmem_destroy(m->gmem);
+	free(m);
+}
+
+bool machine_power_button(struct machine *m)
+{
+	struct lpc *lpc = load_find_lpc(m->pci);
+
+	return lpc && lpc_power_button(lpc);
+}
+
+void machine_stats(struct machine *m, char *buf, size_t size)
+{
+	struct kvm_stats s = kvm_vm_stats(m->kvm);
+
+	snprintf(buf, size, "exits=%llu io=%llu mmio=%llu other=%llu",
+	    (unsigned long long)s.exits, (unsigned long long)s.io,
+	    (unsigned long long)s.mmio, (unsigned long long)s.other);
+}
