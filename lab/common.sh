@@ -1,0 +1,69 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: BSD-2-Clause
+# What the lab's scripts on this machine share: places and small helpers.
+
+set -euo pipefail
+umask 022
+export LC_ALL=C
+# Debian keeps these out of a plain user's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+
+repo=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+lab=$repo/lab
+# Where meson builds; everything of the lab lives in lab/ below it.
+build=${BYWAY_BUILD:-$repo/build}
+out=${LAB_DIR:-$repo/build/lab}
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# older PRODUCT INPUT...: does PRODUCT have to be made (again)?
+older() {
+	local product=$1 input
+	shift
+	[[ -e $product ]] || return 0
+	for input; do
+		[[ $input -nt $product ]] && return 0
+	done
+	return 1
+}
+
+# add_program ROOT PROGRAM...: copies programs and the libraries they load
+# into the tree ROOT, at the places they have here.
+add_program() {
+	local root=$1 program library
+	shift
+	for program; do
+		[[ $program == /* ]] || program=$(command -v "$program") ||
+			die "no such program"
+		install -D "$program" "$root$program"
+		# A static program has none, which ldd calls an error.
+		{ ldd "$program" 2>/dev/null || true; } |
+			grep -oE '/[^ ]+' | while read -r library; do
+			[[ -e $root$library ]] ||
+				install -D "$library" "$root$library"
+		done
+	done
+}
+
+# new_root DIR: an empty tree with merged /usr, as Debian's.
+new_root() {
+	local dir
+	rm -rf "$1"
+	mkdir -p "$1"/{dev,proc,sys,run,tmp,etc,root,mnt,boot,usr/{bin,sbin,lib,lib64,share}}
+	for dir in bin sbin lib lib64; do
+		ln -s "usr/$dir" "$1/$dir"
+	done
+}
+
+# add_busybox ROOT: every applet that ROOT has no real program for.
+add_busybox() {
+	local applet
+	install "$(command -v busybox)" "$1/usr/bin/busybox"
+	busybox --list | while read -r applet; do
+		[[ -e $1/usr/bin/$applet || -e $1/usr/sbin/$applet ]] ||
+			ln -s busybox "$1/usr/bin/$applet"
+	done
+}

@@ -1,0 +1,216 @@
+# shellcheck shell=sh disable=SC2034,SC3045
+# SPDX-License-Identifier: BSD-2-Clause
+# What cases have at hand: they run in the emulated host, in busybox's sh.
+# PCI addresses are either B/S/F in decimal (1/0/0) or as in sysfs (BDF).
+
+pci=/sys/bus/pci
+# What a nested guest boots.
+kernel=/lab/images/vmlinuz
+initrd=/lab/images/guest-initrd.img
+tiny=/lab/images/tiny
+
+# busybox's shell prefers its own applets to programs; these are the programs.
+modprobe() { /usr/sbin/modprobe "$@"; }
+rmmod() { /usr/sbin/rmmod "$@"; }
+setpriv() { /usr/bin/setpriv "$@"; }
+unshare() { /usr/bin/unshare "$@"; }
+
+# --- ending a case -------------------------------------------------------
+
+fail() {
+	echo "$*" >/run/lab/reason
+	echo "fail: $*"
+	exit 1
+}
+
+skip() {
+	echo "$*" >/run/lab/reason
+	exit 77
+}
+
+# expect_eq WANTED FOUND [WHAT]
+expect_eq() {
+	[ "$1" = "$2" ] || fail "${3:-value}: expected '$1', found '$2'"
+}
+
+# run_expect STATUS PATTERN COMMAND...: runs it, checks its exit status and that
+# its output (both streams, left in ./output) has a line matching the
+# regular expression. No deadline of its own: give it one with `timeout`.
+run_expect() {
+	want_status=$1 pattern=$2
+	shift 2
+	status=0
+	"$@" >output 2>&1 </dev/null || status=$?
+	cat output
+	[ "$status" = "$want_status" ] ||
+		fail "$*: exit status $status, expected $want_status"
+	grep -Eq -- "$pattern" output ||
+		fail "$*: no output line matches: $pattern"
+}
+
+# --- waiting -------------------------------------------------------------
+
+uptime_ms() {
+	read -r up _ </proc/uptime
+	# busybox counts 08 as octal; 1 in front, and it is decimal again.
+	echo $((${up%.*} * 1000 + (1${up#*.} - 100) * 10))
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; fails when it never does.
+wait_for() {
+	wait_end=$(($(uptime_ms) + $1 * 1000))
+	shift
+	until "$@"; do
+		[ "$(uptime_ms)" -lt "$wait_end" ] || return 1
+		usleep 50000
+	done
+}
+
+# wait_line SECONDS PATTERN FILE: until a line matches; ends the case if none.
+wait_line() {
+	wait_for "$1" grep -Eqs -- "$2" "$3" || {
+		tail -n 20 "$3" 2>/dev/null || true
+		fail "no line '$2' after $1 s"
+	}
+}
+
+# --- PCI devices ---------------------------------------------------------
+
+# sysbdf B/S/F: 129/0/0 is 0000:81:00.0
+sysbdf() {
+	case $1 in
+	*/*/*)
+		bdf_rest=${1#*/}
+		printf '0000:%02x:%02x.%x\n' "${1%%/*}" "${bdf_rest%/*}" \
+			"${bdf_rest#*/}"
+		;;
+	*) echo "$1" ;;
+	esac
+}
+
+# driver_of ADDRESS: its driver's name, or nothing
+driver_of() {
+	[ -e "$pci/devices/$(sysbdf "$1")/driver" ] || return 0
+	basename "$(readlink "$pci/devices/$(sysbdf "$1")/driver")"
+}
+
+# group_of ADDRESS: its IOMMU group's number
+group_of() {
+	basename "$(readlink "$pci/devices/$(sysbdf "$1")/iommu_group")"
+}
+
+rebind() {
+	rebind_dev=$pci/devices/$1
+	[ ! -e "$rebind_dev/driver" ] || echo "$1" >"$rebind_dev/driver/unbind"
+	echo "$2" >"$rebind_dev/driver_override"
+	echo "$1" >$pci/drivers_probe
+}
+
+# bind_vfio ADDRESS...; the project's own way is `vm passthru reserve`
+bind_vfio() {
+	for bdf; do
+		rebind "$(sysbdf "$bdf")" vfio-pci
+		expect_eq vfio-pci "$(driver_of "$bdf")" "driver of $bdf"
+	done
+}
+
+# bind_host ADDRESS...: back to the host's own drivers
+bind_host() {
+	for bdf; do
+		rebind "$(sysbdf "$bdf")" ''
+	done
+}
+
+# disk_of ADDRESS: the block device of an NVMe, once it is there
+disk_of() {
+	wait_for 20 sh -c "ls -d $pci/devices/$(sysbdf "$1")/nvme/nvme*/nvme*n1" \
+		>/dev/null 2>&1 || return 1
+	for disk in "$pci/devices/$(sysbdf "$1")"/nvme/nvme*/nvme*n1; do
+		wait_for 5 test -b "/dev/${disk##*/}"
+		echo "/dev/${disk##*/}"
+	done
+}
+
+# After each case: devices back with the host, nothing mounted.
+restore_host() {
+	umount /mnt 2>/dev/null
+	for dev in "$pci"/devices/*; do
+		read -r override <"$dev/driver_override"
+		[ "$override" = '(null)' ] || bind_host "${dev##*/}"
+	done
+	return 0
+}
+
+# --- the NVMe that guest and host share (never at the same time) ----------
+
+# nvme_prepare ADDRESS: a file system with known files, host to guest
+nvme_prepare() {
+	bind_host "$1"
+	disk=$(disk_of "$1") || fail "$1: no disk appears"
+	mkfs.ext4 -q -F -L lab "$disk"
+	mount "$disk" /mnt
+	mkdir /mnt/known
+	for size in 1 4096 100000 2000000; do
+		head -c $size /dev/urandom >/mnt/known/$size
+	done
+	(cd /mnt && sha256sum known/* >known.sums)
+	umount /mnt
+}
+
+# nvme_verify ADDRESS BOOTS: is the file system clean, and has each of the
+# guest's boots left its file?
+nvme_verify() {
+	bind_host "$1"
+	disk=$(disk_of "$1") || fail "$1: no disk appears"
+	e2fsck -fn "$disk" || fail "$1: file system not clean"
+	mount -o ro "$disk" /mnt
+	expect_eq "$2" "$(cat /mnt/boots)" "boots counted on the disk"
+	(cd /mnt && sha256sum -c known.sums boots.sums) ||
+		fail "$1: wrong sums"
+	expect_eq "$2" "$(wc -l </mnt/boots.sums)" "files written by the guest"
+	umount /mnt
+}
+
+# records_verify ADDRESS LOG: after a kill, whatever of lab.do=load the console
+# LOG tells of as written is on the disk, whose file system can be repaired by
+# its journal alone
+records_verify() {
+	bind_host "$1"
+	disk=$(disk_of "$1") || fail "$1: no disk appears"
+	e2fsck -p "$disk" || [ $? = 1 ] || fail "$1: file system is damaged"
+	e2fsck -fn "$disk" || fail "$1: file system is damaged"
+	told=$(sed -n 's/.*LAB: written \([0-9]*\)\r*$/\1/p' "$2" | tail -n 1)
+	mount -o ro "$disk" /mnt
+	record /mnt/records check "${told:-0}" || fail "$1: records are lost"
+	umount /mnt
+}
+
+# --- the machine around the emulated host --------------------------------
+
+# monitor COMMAND: a command for the monitor of the QEMU that plays this host,
+# such as `device_del dev4`; prints its answer
+monitor() {
+	exec 5<>/dev/virtio-ports/monitor
+	printf '{"execute":"human-monitor-command","arguments":{"command-line":"%s"}}\n' \
+		"$1" >&5
+	while read -r -t 20 answer <&5; do
+		case $answer in
+		*'"return"'*)
+			answer=${answer#*\"return\": \"}
+			printf '%b' "${answer%\"*}" | tr -d '\r'
+			break
+			;;
+		*'"error"'*) echo "$answer" ;;
+		esac
+	done
+	exec 5>&-
+}
+
+monitor_open() {
+	exec 5<>/dev/virtio-ports/monitor
+	echo '{"execute":"qmp_capabilities"}' >&5
+	while read -r -t 20 answer <&5; do
+		case $answer in *'"return"'*) break ;; esac
+	done
+	exec 5>&-
+}
