@@ -5,7 +5,12 @@
  *
  * A node has a name, an optional string value and children in the order they
  * were first created. Strings are expanded when read: %(path) is replaced by
- * the value at that path, %% by a per cent sign.
+ * the value at that path (from the root), %% by a per cent sign; any other %
+ * stands for itself.
+ *
+ * Names are printable ASCII without space and = % ( ) , and values hold no
+ * control character but tab, so that a dump can be read back line by line. For
+ * the functions that read, the empty path is the node itself.
  *
  * Life: cfg_create(), any number of cfg_set(), then read-only use. Not
  * thread-safe while it is written. Reading never fails on a missing path: a
@@ -32,7 +37,10 @@ void cfg_destroy(struct cfg *root); /* NULL allowed */
 MUST_CHECK int cfg_make(struct cfg *node, const char *path, struct err *err,
     struct cfg **ret_node);
 
-/* Sets the value at `path` below `node`; a later value replaces an earlier. */
+/*
+ * Sets the value at `path` below `node`; a later value replaces an earlier.
+ * What is refused leaves the tree as it was.
+ */
 MUST_CHECK int cfg_set(struct cfg *node, const char *path, const char *value,
     struct err *err);
 

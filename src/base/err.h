@@ -26,7 +26,8 @@ struct err {
 
 /* Stores code (made negative) and text, longer text is cut; returns code. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int err_vset(struct err *e, int code, const char *fmt, va_list ap);
+int err_vset(struct err *e, int code, const char *fmt, va_list ap)
+    PRINTF_LIKE(3, 0);
 
 /* err_set() with ": " and the text of errno value `code` appended. */
 int err_sys(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);

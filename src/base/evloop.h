@@ -6,7 +6,8 @@
  * Threads: evloop_post(), evloop_stop() and ev_timer_arm()/ev_timer_disarm()
  * may be called from any thread; everything else only before evloop_run() or
  * on its thread. A callback may delete its own or any other handle. Handles
- * must be deleted before their loop is destroyed.
+ * must be deleted before their loop is destroyed. None of this is safe in a
+ * signal handler: read signals from a signalfd.
  * libevent (epoll) does the waiting.
  */
 #ifndef BASE_EVLOOP_H
@@ -28,7 +29,11 @@ typedef void ev_post_fn(void *ctx);
 MUST_CHECK int evloop_create(struct evloop **ret_loop);
 void evloop_destroy(struct evloop *loop); /* NULL allowed */
 
-/* Runs callbacks until evloop_stop(). 0, or negative errno of the wait. */
+/*
+ * Runs callbacks until evloop_stop(), also when that was called before.
+ * Callbacks that were due together with the stop still run. 0, or negative
+ * errno of the wait.
+ */
 MUST_CHECK int evloop_run(struct evloop *loop);
 /* Handles what is ready now, at most waiting timeout_ms; for tests. */
 MUST_CHECK int evloop_step(struct evloop *loop, unsigned timeout_ms);
@@ -36,18 +41,26 @@ void evloop_stop(struct evloop *loop);
 
 /*
  * Calls fn(ctx) on the loop's thread soon, in posting order. Allocates; when
- * memory is short -ENOMEM and fn will not be called.
+ * memory is short -ENOMEM and fn will not be called. Calls still waiting in
+ * evloop_destroy() are dropped.
  */
 MUST_CHECK int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx);
 
-/* Level-triggered. fd is borrowed and must outlive the handle. */
+/*
+ * Level-triggered. fd is borrowed and must outlive the handle. -EPERM when fd
+ * is of a kind that is always ready (regular file, /dev/null).
+ */
 MUST_CHECK int ev_fd_create(struct evloop *loop, int fd, unsigned events,
     ev_fd_fn *fn, void *ctx, struct ev_fd **ret_handle);
 /* Changes which events are waited for; 0 pauses. */
 void ev_fd_set(struct ev_fd *handle, unsigned events);
 void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
 
-/* One-shot timer, created disarmed. Arming again moves the deadline. */
+/*
+ * One-shot timer, created disarmed. Arming again moves the deadline. Never
+ * early. Disarmed on another thread than the loop's it may be firing just then:
+ * the callback runs once more at most, and nobody waits for it.
+ */
 MUST_CHECK int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
     struct ev_timer **ret_timer);
 void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns);

@@ -32,6 +32,8 @@ bool log_enabled(enum log_level level)
 }
 
 static void log_vline(enum log_level level, const char *fmt, va_list ap)
+    PRINTF_LIKE(2, 0);
+static void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
 	size_t len;

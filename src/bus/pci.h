@@ -240,6 +240,13 @@ MUST_CHECK int pci_host_create(const struct pci_host_params *params,
 void pci_host_destroy(struct pci_host *host);
 
 /*
+ * Byte accesses to port 0xcf9, the PC's reset register, which lies inside the
+ * address register of config mechanism #1: they go to `region` (its handlers
+ * under its lock, offset 0). Borrowed; NULL takes it away. Before vCPUs run.
+ */
+void pci_host_set_cf9(struct pci_host *host, const struct aspace_region *region);
+
+/*
  * Puts a function at dev->addr; the host then owns it. -EEXIST with bhyve's
  * sentence when the place is taken.
  */

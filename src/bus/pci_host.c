@@ -21,6 +21,7 @@ struct pci_host {
 	struct pci_dev **bus[256];
 	struct pci_windows windows[256];
 	uint32_t cf8;
+	const struct aspace_region *cf9; /* the reset register, or NULL */
 	struct aspace_region cf8_region, cfc_region, ecam_region;
 };
 
@@ -76,20 +77,40 @@ static struct pci_dev *find_id(struct pci_host *host, unsigned id)
 	return pci_host_find(host, addr);
 }
 
-static uint64_t cf8_read(void *ctx, uint64_t off UNUSED, unsigned size)
+static uint64_t cf9_read(const struct aspace_region *cf9)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(cf9->lock);
+	v = cf9->read(cf9->ctx, 0, 1);
+	pthread_mutex_unlock(cf9->lock);
+	return v;
+}
+
+static void cf9_write(const struct aspace_region *cf9, uint64_t value)
+{
+	pthread_mutex_lock(cf9->lock);
+	cf9->write(cf9->ctx, 0, 1, value);
+	pthread_mutex_unlock(cf9->lock);
+}
+
+static uint64_t cf8_read(void *ctx, uint64_t off, unsigned size)
 {
 	struct pci_host *host = ctx;
 
+	if (size == 1 && off == 1 && host->cf9)
+		return cf9_read(host->cf9);
 	if (size != 4)
 		return UINT64_MAX;
 	return __atomic_load_n(&host->cf8, __ATOMIC_RELAXED);
 }
 
-static void cf8_write(void *ctx, uint64_t off UNUSED, unsigned size,
-    uint64_t value)
+static void cf8_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 {
 	struct pci_host *host = ctx;
 
+	if (size == 1 && off == 1 && host->cf9)
+		cf9_write(host->cf9, value);
 	if (size == 4)
 		__atomic_store_n(&host->cf8, (uint32_t)value,
 		    __ATOMIC_RELAXED);
@@ -178,6 +199,11 @@ static int destroy_dev(void *ctx UNUSED, struct pci_dev *dev)
 	if (dev->ops->destroy)
 		dev->ops->destroy(dev);
 	return 0;
+}
+
+void pci_host_set_cf9(struct pci_host *host, const struct aspace_region *region)
+{
+	host->cf9 = region;
 }
 
 void pci_host_destroy(struct pci_host *host)

@@ -64,6 +64,14 @@ void kvm_vm_destroy(struct kvm_vm *vm); /* NULL allowed; vCPUs stopped */
 struct irq_ctl *kvm_vm_irq(struct kvm_vm *vm);
 struct memmap *kvm_vm_memmap(struct kvm_vm *vm);
 
+/*
+ * Guest writes to these ports are queued and reach the address space before
+ * the next other port access. -ENOTSUP: they trap one by one, as before.
+ * After kvm_vm_create(), before kvm_vm_start().
+ */
+MUST_CHECK int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port,
+    unsigned size);
+
 /* Tells KVM about a VFIO group in use (non-coherent DMA, posted interrupts). */
 MUST_CHECK int kvm_vm_vfio_add(struct kvm_vm *vm, int group_fd);
 MUST_CHECK int kvm_vm_vfio_del(struct kvm_vm *vm, int group_fd);

@@ -130,6 +130,7 @@ int kvm_vm_create(const struct kvm_params *params, struct err *err,
 	vm->params = *params;
 	vm->sys_fd = vm->fd = vm->vfio_fd = -1;
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->ring_lock, NULL);
 	r = vm_setup(vm, err);
 	if (r) {
 		kvm_vm_destroy(vm);
@@ -158,6 +159,7 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 		close(vm->fd);
 	if (vm->sys_fd >= 0)
 		close(vm->sys_fd);
+	pthread_mutex_destroy(&vm->ring_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
 }
@@ -236,6 +238,7 @@ bool kvm_vm_is_dead(struct kvm_vm *vm)
 	bool dead = true;
 	unsigned i;
 
+	kvm_coalesced_drain(vm);
 	if (any_busy(vm))
 		return false;
 	/* The answer to the question of the previous call, then ask again. */

@@ -37,6 +37,9 @@ struct kvm_vm {
 	struct memmap memmap;
 	struct kvm_cpuid2 *cpuid; /* what the host supports, before patching */
 	unsigned phys_bits;
+	/* Queued port writes; ring_lock: one thread drains. */
+	struct kvm_coalesced_mmio_ring *ring;
+	pthread_mutex_t ring_lock;
 	struct kvm_vcpu *vcpus;
 	unsigned vcpu_count;
 	bool stopping; /* atomic */
@@ -63,6 +66,8 @@ void kvm_memslot_init(struct kvm_vm *vm);
 /* cpuid.c */
 MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
 MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
+/* coalesce.c: hands queued writes to their devices, in order. */
+void kvm_coalesced_drain(struct kvm_vm *vm);
 /* vcpu.c */
 MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id,
     struct err *err);

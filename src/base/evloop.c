@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The event loop on libevent; the contract is in evloop.h. */
+#include "base/evloop.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/thread.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+
+struct post {
+	struct post *next;
+	ev_post_fn *fn;
+	void *ctx;
+};
+
+/*
+ * Locking: `lock` guards the list of posted calls; `stop` is atomic; libevent
+ * guards the base with a lock of its own, which is what makes arming a timer
+ * from another thread safe.
+ */
+struct evloop {
+	struct event_base *base;
+	struct event wake; /* wake_fd is readable: posted calls or a stop */
+	struct event step; /* deadline of evloop_step() */
+	pthread_mutex_t lock;
+	struct post *first;
+	struct post **tail;
+	int wake_fd;
+	bool stop;
+};
+
+struct ev_fd {
+	struct event event;
+	struct event_base *base;
+	ev_fd_fn *fn;
+	void *ctx;
+	int fd;
+};
+
+struct ev_timer {
+	struct event event;
+	ev_timer_fn *fn;
+	void *ctx;
+};
+
+/* libevent leaves the reason in errno, but does not promise to. */
+static int event_errno(void)
+{
+	return errno > 0 ? -errno : -EIO;
+}
+
+/* Our callers explain failures themselves; libevent must not print. */
+static void drop_libevent_log(int severity UNUSED, const char *msg UNUSED)
+{
+}
+
+static void loop_wake(struct evloop *loop)
+{
+	/* Cannot fail: the counter is far from its limit of 2^64 - 2. */
+	(void)eventfd_write(loop->wake_fd, 1);
+}
+
+static void run_posted(evutil_socket_t fd, short what UNUSED, void *arg)
+{
+	struct evloop *loop = arg;
+	struct post *post, *next;
+	eventfd_t count;
+
+	/* Before the list is taken: what comes later wakes us again. */
+	(void)eventfd_read(fd, &count);
+	/*
+	 * Calls posted by these calls go on the new list and run in the next
+	 * pass, so a call that posts itself does not starve the descriptors.
+	 */
+	pthread_mutex_lock(&loop->lock);
+	post = loop->first;
+	loop->first = NULL;
+	loop->tail = &loop->first;
+	pthread_mutex_unlock(&loop->lock);
+	for (; post; post = next) {
+		next = post->next;
+		post->fn(post->ctx);
+		free(post);
+	}
+}
+
+static void step_expired(evutil_socket_t fd UNUSED, short what UNUSED,
+			 void *arg UNUSED)
+{
+}
+
+static struct event_base *base_create(void)
+{
+	struct event_config *config;
+	struct event_base *base;
+
+	event_set_log_callback(drop_libevent_log);
+	if (evthread_use_pthreads())
+		return NULL;
+	config = event_config_new();
+	if (!config)
+		return NULL;
+	/*
+	 * Timers count from the moment they are armed, not from a time cached
+	 * when the pass began or a clock that only moves with the host's tick.
+	 */
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER |
+					  EVENT_BASE_FLAG_NO_CACHE_TIME |
+					  EVENT_BASE_FLAG_IGNORE_ENV);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static int loop_open(struct evloop *loop)
+{
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (loop->wake_fd < 0)
+		return -errno;
+	errno = 0;
+	loop->base = base_create();
+	if (!loop->base)
+		return errno ? -errno : -ENOMEM;
+	event_assign(&loop->step, loop->base, -1, 0, step_expired, loop);
+	event_assign(&loop->wake, loop->base, loop->wake_fd,
+		     EV_READ | EV_PERSIST, run_posted, loop);
+	return event_add(&loop->wake, NULL) ? event_errno() : 0;
+}
+
+int evloop_create(struct evloop **ret_loop)
+{
+	struct evloop *loop;
+	int ret;
+
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return -ENOMEM;
+	pthread_mutex_init(&loop->lock, NULL);
+	loop->tail = &loop->first;
+	ret = loop_open(loop);
+	if (ret) {
+		evloop_destroy(loop);
+		return ret;
+	}
+	*ret_loop = loop;
+	return 0;
+}
+
+void evloop_destroy(struct evloop *loop)
+{
+	struct post *post, *next;
+
+	if (!loop)
+		return;
+	if (loop->base) {
+		event_del(&loop->wake);
+		event_del(&loop->step);
+		event_base_free(loop->base);
+	}
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	for (post = loop->first; post; post = next) {
+		next = post->next;
+		free(post);
+	}
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+static int loop_pass(struct evloop *loop, int flags)
+{
+	errno = 0;
+	if (event_base_loop(loop->base, flags) < 0)
+		return event_errno();
+	return 0;
+}
+
+int evloop_run(struct evloop *loop)
+{
+	int ret;
+
+	/*
+	 * Pass by pass rather than event_base_loopbreak(), which forgets a
+	 * stop that comes before the loop has begun.
+	 */
+	while (!__atomic_exchange_n(&loop->stop, false, __ATOMIC_ACQ_REL)) {
+		ret = loop_pass(loop, EVLOOP_ONCE);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int evloop_step(struct evloop *loop, unsigned timeout_ms)
+{
+	struct timeval limit = {
+	    .tv_sec = timeout_ms / 1000,
+	    .tv_usec = timeout_ms % 1000 * 1000,
+	};
+	int ret;
+
+	if (!timeout_ms)
+		return loop_pass(loop, EVLOOP_NONBLOCK);
+	errno = 0;
+	if (event_add(&loop->step, &limit))
+		return event_errno();
+	ret = loop_pass(loop, EVLOOP_ONCE);
+	event_del(&loop->step);
+	return ret;
+}
+
+void evloop_stop(struct evloop *loop)
+{
+	__atomic_store_n(&loop->stop, true, __ATOMIC_RELEASE);
+	loop_wake(loop);
+}
+
+int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx)
+{
+	struct post *post;
+	bool first;
+
+	post = malloc(sizeof(*post));
+	if (!post)
+		return -ENOMEM;
+	*post = (struct post){.fn = fn, .ctx = ctx};
+	pthread_mutex_lock(&loop->lock);
+	first = !loop->first;
+	*loop->tail = post;
+	loop->tail = &post->next;
+	pthread_mutex_unlock(&loop->lock);
+	/* Whoever found the list empty wakes the loop for all that follow. */
+	if (first)
+		loop_wake(loop);
+	return 0;
+}
+
+static void fd_ready(evutil_socket_t fd UNUSED, short what, void *arg)
+{
+	struct ev_fd *handle = arg;
+	unsigned events = 0;
+
+	if (what & EV_READ)
+		events |= EV_IN;
+	if (what & EV_WRITE)
+		events |= EV_OUT;
+	handle->fn(handle->ctx, events); /* may free the handle */
+}
+
+static int fd_wait(struct ev_fd *handle, unsigned events)
+{
+	short what = EV_PERSIST;
+
+	if (events & EV_IN)
+		what |= EV_READ;
+	if (events & EV_OUT)
+		what |= EV_WRITE;
+	if (event_assign(&handle->event, handle->base, handle->fd, what,
+			 fd_ready, handle))
+		return -EINVAL;
+	errno = 0;
+	return event_add(&handle->event, NULL) ? event_errno() : 0;
+}
+
+int ev_fd_create(struct evloop *loop, int fd, unsigned events, ev_fd_fn *fn,
+		 void *ctx, struct ev_fd **ret_handle)
+{
+	struct ev_fd *handle;
+	int ret;
+
+	if (fd < 0)
+		return -EBADF;
+	handle = calloc(1, sizeof(*handle));
+	if (!handle)
+		return -ENOMEM;
+	handle->base = loop->base;
+	handle->fn = fn;
+	handle->ctx = ctx;
+	handle->fd = fd;
+	/*
+	 * A handle created paused is waited for once as well: a descriptor
+	 * that cannot be polled is refused here, not lost in ev_fd_set().
+	 */
+	ret = fd_wait(handle, events ? events : EV_IN);
+	if (ret) {
+		free(handle);
+		return ret;
+	}
+	if (!events)
+		event_del(&handle->event);
+	*ret_handle = handle;
+	return 0;
+}
+
+void ev_fd_set(struct ev_fd *handle, unsigned events)
+{
+	int ret;
+
+	event_del(&handle->event);
+	if (!events)
+		return;
+	ret = fd_wait(handle, events);
+	if (ret)
+		log_error("event loop: cannot wait for descriptor %d: %s",
+			  handle->fd, strerror(-ret));
+}
+
+void ev_fd_destroy(struct ev_fd *handle)
+{
+	if (!handle)
+		return;
+	event_del(&handle->event);
+	free(handle);
+}
+
+static void timer_expired(evutil_socket_t fd UNUSED, short what UNUSED,
+			  void *arg)
+{
+	struct ev_timer *timer = arg;
+
+	timer->fn(timer->ctx); /* may free the timer */
+}
+
+int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
+		    struct ev_timer **ret_timer)
+{
+	struct ev_timer *timer;
+
+	timer = calloc(1, sizeof(*timer));
+	if (!timer)
+		return -ENOMEM;
+	timer->fn = fn;
+	timer->ctx = ctx;
+	event_assign(&timer->event, loop->base, -1, 0, timer_expired, timer);
+	*ret_timer = timer;
+	return 0;
+}
+
+void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns)
+{
+	/*
+	 * A timer may be late but never early: rounded up, and one more for
+	 * the part of a microsecond that libevent drops from the present time.
+	 */
+	uint64_t delay_us =
+	    delay_ns / 1000 + (delay_ns % 1000 != 0) + (delay_ns != 0);
+	struct timeval delay = {
+	    .tv_sec = (time_t)(delay_us / 1000000),
+	    .tv_usec = (suseconds_t)(delay_us % 1000000),
+	};
+
+	if (event_add(&timer->event, &delay))
+		log_error("event loop: no memory to arm a timer");
+}
+
+void ev_timer_disarm(struct ev_timer *timer)
+{
+	/*
+	 * Must not wait for a callback that is running: the caller may hold
+	 * the lock which that callback wants.
+	 */
+	event_del_noblock(&timer->event);
+}
+
+void ev_timer_destroy(struct ev_timer *timer)
+{
+	if (!timer)
+		return;
+	event_del(&timer->event);
+	free(timer);
+}

@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tests of the event loop: posting, descriptors, timers, threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/evloop.h"
+
+#define DEADLINE_NS (10 * NS_PER_S) /* nothing here takes a second */
+
+static int setup(void **state)
+{
+	struct evloop *loop = NULL;
+
+	if (evloop_create(&loop))
+		return -1;
+	*state = loop;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	evloop_destroy(*state);
+	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_host()->mono_ns(clock_host());
+}
+
+/* Handles what is ready now and must not wait for it. */
+static void step_ready(struct evloop *loop)
+{
+	assert_int_equal(evloop_step(loop, 0), 0);
+}
+
+/* Steps until *counter reaches `target`. */
+static void step_until(struct evloop *loop, const int *counter, int target)
+{
+	uint64_t deadline = now_ns() + DEADLINE_NS;
+
+	while (*counter < target) {
+		assert_true(now_ns() < deadline);
+		assert_int_equal(evloop_step(loop, 100), 0);
+	}
+	assert_int_equal(*counter, target);
+}
+
+static void count_call(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+static void count_ready(void *ctx, unsigned events UNUSED)
+{
+	++*(int *)ctx;
+}
+
+/* Posted calls */
+
+struct order {
+	struct evloop *loop;
+	char text[16];
+	size_t len;
+};
+
+static void append_a(void *ctx)
+{
+	struct order *order = ctx;
+
+	order->text[order->len++] = 'a';
+}
+
+static void append_b(void *ctx)
+{
+	struct order *order = ctx;
+
+	order->text[order->len++] = 'b';
+}
+
+static void append_c_post_a(void *ctx)
+{
+	struct order *order = ctx;
+
+	order->text[order->len++] = 'c';
+	assert_int_equal(evloop_post(order->loop, append_a, order), 0);
+}
+
+static void test_post_order(void **state)
+{
+	struct order order = {.loop = *state};
+
+	assert_int_equal(evloop_post(order.loop, append_b, &order), 0);
+	assert_int_equal(evloop_post(order.loop, append_c_post_a, &order), 0);
+	assert_int_equal(evloop_post(order.loop, append_b, &order), 0);
+	assert_string_equal(order.text, ""); /* not from within post */
+	step_ready(order.loop);
+	assert_int_equal(evloop_step(order.loop, 100), 0);
+	assert_string_equal(order.text, "bcba");
+}
+
+struct reposter {
+	struct evloop *loop;
+	int count;
+};
+
+static void post_again(void *ctx)
+{
+	struct reposter *r = ctx;
+
+	r->count++;
+	assert_int_equal(evloop_post(r->loop, post_again, r), 0);
+}
+
+/* A call that always posts itself starves neither descriptors nor timers. */
+static void test_post_no_starvation(void **state)
+{
+	struct reposter r = {.loop = *state};
+	struct ev_timer *timer;
+	struct ev_fd *handle;
+	int fired = 0, ready = 0, fds[2];
+
+	assert_return_code(pipe2(fds, O_CLOEXEC), errno);
+	assert_int_equal(
+	    ev_fd_create(r.loop, fds[1], EV_OUT, count_ready, &ready, &handle),
+	    0);
+	assert_int_equal(ev_timer_create(r.loop, count_call, &fired, &timer),
+			 0);
+	ev_timer_arm(timer, NS_PER_MS);
+	assert_int_equal(evloop_post(r.loop, post_again, &r), 0);
+	step_until(r.loop, &fired, 1);
+	assert_true(ready > 0);
+	assert_true(r.count > 0);
+	ev_timer_destroy(timer);
+	ev_fd_destroy(handle);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A call that was never made is dropped with the loop (leak check). */
+static void test_post_dropped(void **state UNUSED)
+{
+	struct evloop *loop;
+	int calls = 0;
+
+	assert_int_equal(evloop_create(&loop), 0);
+	assert_int_equal(evloop_post(loop, count_call, &calls), 0);
+	assert_int_equal(evloop_post(loop, count_call, &calls), 0);
+	evloop_destroy(loop);
+	assert_int_equal(calls, 0);
+	evloop_destroy(NULL);
+}
+
+#define POSTERS 4
+#define POSTS	2000
+
+struct poster {
+	struct evloop *loop;
+	int *total;
+	int next; /* number the next call must carry */
+	pthread_t thread;
+};
+
+struct numbered {
+	struct poster *poster;
+	int number;
+};
+
+static void check_number(void *ctx)
+{
+	struct numbered *n = ctx;
+
+	assert_int_equal(n->number, n->poster->next++);
+	if (++*n->poster->total == POSTERS * POSTS)
+		evloop_stop(n->poster->loop);
+	free(n);
+}
+
+static void *post_many(void *arg)
+{
+	struct poster *poster = arg;
+
+	for (int i = 0; i < POSTS; i++) {
+		struct numbered *n = malloc(sizeof(*n));
+
+		if (!n)
+			abort();
+		*n = (struct numbered){poster, i};
+		if (evloop_post(poster->loop, check_number, n))
+			abort();
+	}
+	return NULL;
+}
+
+/* Every call of every thread arrives once, each thread's in its order. */
+static void test_post_threads(void **state)
+{
+	struct poster posters[POSTERS];
+	int total = 0;
+
+	for (int i = 0; i < POSTERS; i++) {
+		posters[i] = (struct poster){.loop = *state, .total = &total};
+		pthread_create(&posters[i].thread, NULL, post_many,
+			       &posters[i]);
+	}
+	assert_int_equal(evloop_run(*state), 0);
+	for (int i = 0; i < POSTERS; i++)
+		pthread_join(posters[i].thread, NULL);
+	assert_int_equal(total, POSTERS * POSTS);
+}
+
+/* Stopping */
+
+static void stop_loop(void *ctx)
+{
+	evloop_stop(ctx);
+}
+
+static void test_stop(void **state)
+{
+	int calls = 0;
+
+	/* Before the loop runs, and only once. */
+	evloop_stop(*state);
+	assert_int_equal(evloop_run(*state), 0);
+	assert_int_equal(evloop_post(*state, count_call, &calls), 0);
+	assert_int_equal(evloop_post(*state, stop_loop, *state), 0);
+	assert_int_equal(evloop_run(*state), 0);
+	assert_int_equal(calls, 1);
+}
+
+static void *stop_thread(void *arg)
+{
+	usleep(20000); /* most likely the loop is waiting by then */
+	evloop_stop(arg);
+	return NULL;
+}
+
+static void test_stop_from_thread(void **state)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, stop_thread, *state);
+	assert_int_equal(evloop_run(*state), 0);
+	pthread_join(thread, NULL);
+}
+
+static void test_step_timeout(void **state)
+{
+	uint64_t start = now_ns();
+
+	assert_int_equal(evloop_step(*state, 30), 0);
+	assert_true(now_ns() - start >= 30 * NS_PER_MS);
+	assert_true(now_ns() - start < DEADLINE_NS);
+}
+
+/* Descriptors */
+
+struct watch {
+	struct ev_fd *handle;
+	int fd;
+	int calls;
+	unsigned events;
+	bool drain;
+};
+
+static void note_ready(void *ctx, unsigned events)
+{
+	struct watch *w = ctx;
+	char buf[64];
+
+	w->calls++;
+	w->events = events;
+	if (w->drain)
+		assert_true(read(w->fd, buf, sizeof(buf)) >= 0);
+}
+
+static void test_fd_level(void **state)
+{
+	struct watch w = {0};
+	int fds[2];
+
+	assert_return_code(pipe2(fds, O_CLOEXEC), errno);
+	w.fd = fds[0];
+	assert_int_equal(
+	    ev_fd_create(*state, w.fd, EV_IN, note_ready, &w, &w.handle), 0);
+	step_ready(*state);
+	assert_int_equal(w.calls, 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	step_until(*state, &w.calls, 1);
+	assert_int_equal(w.events, EV_IN);
+	/* Not read, so it is reported again. */
+	w.drain = true;
+	step_until(*state, &w.calls, 2);
+	step_ready(*state);
+	assert_int_equal(w.calls, 2);
+	/* The end of the file is reported as readable. */
+	close(fds[1]);
+	step_until(*state, &w.calls, 3);
+	assert_int_equal(w.events, EV_IN);
+	ev_fd_destroy(w.handle);
+	ev_fd_destroy(NULL);
+	close(fds[0]);
+}
+
+static void test_fd_set(void **state)
+{
+	struct watch w = {0};
+	int fds[2];
+
+	assert_return_code(pipe2(fds, O_CLOEXEC), errno);
+	w.fd = fds[1];
+	/* Created paused. */
+	assert_int_equal(
+	    ev_fd_create(*state, w.fd, 0, note_ready, &w, &w.handle), 0);
+	step_ready(*state);
+	assert_int_equal(w.calls, 0);
+	ev_fd_set(w.handle, EV_OUT);
+	step_until(*state, &w.calls, 1);
+	assert_int_equal(w.events, EV_OUT);
+	ev_fd_set(w.handle, EV_IN);
+	step_ready(*state);
+	assert_int_equal(w.calls, 1);
+	ev_fd_set(w.handle, EV_IN | EV_OUT);
+	step_until(*state, &w.calls, 2);
+	assert_int_equal(w.events, EV_OUT);
+	ev_fd_set(w.handle, 0);
+	step_ready(*state);
+	assert_int_equal(w.calls, 2);
+	/* Nobody reads any more: an error, which either direction hears. */
+	close(fds[0]);
+	ev_fd_set(w.handle, EV_IN);
+	step_until(*state, &w.calls, 3);
+	ev_fd_destroy(w.handle);
+	close(fds[1]);
+}
+
+static void test_fd_refused(void **state)
+{
+	struct ev_fd *handle = NULL;
+	int file = memfd_create("file", MFD_CLOEXEC);
+	int calls = 0;
+
+	assert_true(file >= 0);
+	assert_int_equal(
+	    ev_fd_create(*state, -1, EV_IN, count_ready, &calls, &handle),
+	    -EBADF);
+	assert_int_equal(
+	    ev_fd_create(*state, file, EV_IN, count_ready, &calls, &handle),
+	    -EPERM);
+	assert_int_equal(
+	    ev_fd_create(*state, file, 0, count_ready, &calls, &handle),
+	    -EPERM);
+	close(file);
+	assert_int_equal(
+	    ev_fd_create(*state, file, EV_IN, count_ready, &calls, &handle),
+	    -EBADF);
+	assert_null(handle);
+}
+
+/* Two handles that are ready together; the first to run deletes both. */
+struct pair {
+	struct ev_fd *handles[2];
+	int calls;
+};
+
+static void destroy_both(void *ctx, unsigned events UNUSED)
+{
+	struct pair *pair = ctx;
+
+	pair->calls++;
+	ev_fd_destroy(pair->handles[0]);
+	ev_fd_destroy(pair->handles[1]);
+	pair->handles[0] = pair->handles[1] = NULL;
+}
+
+static void test_fd_destroy_in_callback(void **state)
+{
+	struct pair pair = {0};
+	int a[2], b[2];
+
+	assert_return_code(pipe2(a, O_CLOEXEC), errno);
+	assert_return_code(pipe2(b, O_CLOEXEC), errno);
+	assert_int_equal(ev_fd_create(*state, a[1], EV_OUT, destroy_both, &pair,
+				      &pair.handles[0]),
+			 0);
+	assert_int_equal(ev_fd_create(*state, b[1], EV_OUT, destroy_both, &pair,
+				      &pair.handles[1]),
+			 0);
+	step_until(*state, &pair.calls, 1);
+	step_ready(*state);
+	assert_int_equal(pair.calls, 1);
+	for (int i = 0; i < 2; i++) {
+		close(a[i]);
+		close(b[i]);
+	}
+}
+
+static void pause_self(void *ctx, unsigned events)
+{
+	struct watch *w = ctx;
+
+	w->calls++;
+	w->events = events;
+	ev_fd_set(w->handle, 0);
+}
+
+static void test_fd_pause_in_callback(void **state)
+{
+	struct watch w = {0};
+	int fds[2];
+
+	assert_return_code(pipe2(fds, O_CLOEXEC), errno);
+	assert_int_equal(
+	    ev_fd_create(*state, fds[1], EV_OUT, pause_self, &w, &w.handle), 0);
+	step_until(*state, &w.calls, 1);
+	step_ready(*state);
+	assert_int_equal(w.calls, 1);
+	ev_fd_set(w.handle, EV_OUT);
+	step_until(*state, &w.calls, 2);
+	ev_fd_destroy(w.handle);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Timers */
+
+struct shot {
+	struct ev_timer *timer;
+	uint64_t fired_ns;
+	int calls;
+};
+
+static void note_fired(void *ctx)
+{
+	struct shot *shot = ctx;
+
+	shot->fired_ns = now_ns();
+	shot->calls++;
+}
+
+static void test_timer_never_early(void **state)
+{
+	static const uint64_t delays_ns[] = {0, 1, 999, 1000001, 1500000};
+	struct shot shot = {0};
+	int shots = 0;
+
+	assert_int_equal(
+	    ev_timer_create(*state, note_fired, &shot, &shot.timer), 0);
+	/*
+	 * At all phases of the host's tick, which a coarse clock follows, and
+	 * without waiting: a wait has its own rounding, which hides others.
+	 */
+	for (size_t i = 0; i < 10 * ARRAY_LEN(delays_ns); i++) {
+		uint64_t delay_ns = delays_ns[i % ARRAY_LEN(delays_ns)];
+		uint64_t start;
+
+		usleep((useconds_t)(i * 397 % 4000));
+		start = now_ns();
+		ev_timer_arm(shot.timer, delay_ns);
+		for (shots++; shot.calls < shots;) {
+			assert_true(now_ns() - start < DEADLINE_NS);
+			step_ready(*state);
+		}
+		assert_true(shot.fired_ns - start >= delay_ns);
+	}
+	/* One shot: it does not fire again by itself. */
+	assert_int_equal(evloop_step(*state, 10), 0);
+	assert_int_equal(shot.calls, shots);
+	ev_timer_destroy(shot.timer);
+	ev_timer_destroy(NULL);
+}
+
+static void test_timer_rearm(void **state)
+{
+	struct shot late = {0}, soon = {0};
+	uint64_t start = now_ns();
+
+	assert_int_equal(
+	    ev_timer_create(*state, note_fired, &late, &late.timer), 0);
+	assert_int_equal(
+	    ev_timer_create(*state, note_fired, &soon, &soon.timer), 0);
+	ev_timer_arm(late.timer, NS_PER_MS);
+	ev_timer_arm(late.timer, 30 * NS_PER_MS); /* later */
+	ev_timer_arm(soon.timer, UINT64_MAX);
+	ev_timer_arm(soon.timer, NS_PER_MS); /* sooner */
+	step_until(*state, &late.calls, 1);
+	assert_int_equal(soon.calls, 1);
+	assert_true(soon.fired_ns <= late.fired_ns);
+	assert_true(late.fired_ns - start >= 30 * NS_PER_MS);
+	ev_timer_arm(soon.timer, 0);
+	ev_timer_disarm(soon.timer);
+	ev_timer_disarm(soon.timer);
+	assert_int_equal(evloop_step(*state, 5), 0);
+	assert_int_equal(soon.calls, 1);
+	/* Armed when destroyed. */
+	ev_timer_arm(soon.timer, NS_PER_MS);
+	ev_timer_destroy(soon.timer);
+	assert_int_equal(evloop_step(*state, 5), 0);
+	ev_timer_destroy(late.timer);
+}
+
+/* Time spent in a callback does not shorten what is armed after it. */
+static void spend_then_arm(void *ctx)
+{
+	struct shot *shot = ctx;
+	uint64_t until = now_ns() + 20 * NS_PER_MS;
+
+	while (now_ns() < until)
+		;
+	shot->fired_ns = now_ns();
+	ev_timer_arm(shot->timer, 10 * NS_PER_MS);
+}
+
+static void test_timer_after_work(void **state)
+{
+	struct shot shot = {0}, worker;
+
+	assert_int_equal(
+	    ev_timer_create(*state, note_fired, &shot, &shot.timer), 0);
+	worker = shot;
+	assert_int_equal(evloop_post(*state, spend_then_arm, &worker), 0);
+	step_until(*state, &shot.calls, 1);
+	assert_true(shot.fired_ns - worker.fired_ns >= 10 * NS_PER_MS);
+	ev_timer_destroy(shot.timer);
+}
+
+struct periodic {
+	struct ev_timer *timer;
+	int left;
+	int calls;
+};
+
+static void rearm_or_destroy(void *ctx)
+{
+	struct periodic *p = ctx;
+
+	p->calls++;
+	if (--p->left) {
+		ev_timer_arm(p->timer, 100000);
+		return;
+	}
+	ev_timer_destroy(p->timer);
+	p->timer = NULL;
+}
+
+static void test_timer_in_callback(void **state)
+{
+	struct periodic p = {.left = 5};
+
+	assert_int_equal(
+	    ev_timer_create(*state, rearm_or_destroy, &p, &p.timer), 0);
+	ev_timer_arm(p.timer, 0);
+	step_until(*state, &p.calls, 5);
+	assert_null(p.timer);
+	assert_int_equal(evloop_step(*state, 5), 0);
+	assert_int_equal(p.calls, 5);
+}
+
+struct stopper {
+	struct evloop *loop;
+	struct ev_timer *timer;
+	int calls;
+};
+
+static void count_and_stop(void *ctx)
+{
+	struct stopper *s = ctx;
+
+	s->calls++;
+	evloop_stop(s->loop);
+}
+
+static void *arm_thread(void *arg)
+{
+	struct stopper *s = arg;
+
+	usleep(20000); /* most likely the loop is waiting by then */
+	ev_timer_arm(s->timer, NS_PER_MS);
+	return NULL;
+}
+
+/* The loop waits without any deadline until another thread sets one. */
+static void test_timer_arm_from_thread(void **state)
+{
+	struct stopper s = {.loop = *state};
+	pthread_t thread;
+
+	assert_int_equal(ev_timer_create(s.loop, count_and_stop, &s, &s.timer),
+			 0);
+	pthread_create(&thread, NULL, arm_thread, &s);
+	assert_int_equal(evloop_run(s.loop), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(s.calls, 1);
+	ev_timer_destroy(s.timer);
+}
+
+struct contended {
+	struct evloop *loop;
+	struct ev_timer *timer;
+	pthread_mutex_t lock;
+	int running; /* the callback has begun */
+	int calls;
+};
+
+static void lock_in_callback(void *ctx)
+{
+	struct contended *c = ctx;
+
+	__atomic_store_n(&c->running, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&c->lock);
+	c->calls++;
+	pthread_mutex_unlock(&c->lock);
+	evloop_stop(c->loop);
+}
+
+static void *disarm_thread(void *arg)
+{
+	struct contended *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	ev_timer_arm(c->timer, 0);
+	while (!__atomic_load_n(&c->running, __ATOMIC_ACQUIRE))
+		usleep(100);
+	ev_timer_disarm(c->timer);
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/*
+ * A thread that holds a device's lock disarms the timer whose callback waits
+ * for that lock. Were disarming to wait for the callback, this would hang.
+ */
+static void test_timer_disarm_no_deadlock(void **state)
+{
+	struct contended c = {.loop = *state};
+	pthread_t thread;
+
+	pthread_mutex_init(&c.lock, NULL);
+	assert_int_equal(
+	    ev_timer_create(c.loop, lock_in_callback, &c, &c.timer), 0);
+	pthread_create(&thread, NULL, disarm_thread, &c);
+	assert_int_equal(evloop_run(c.loop), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(c.calls, 1);
+	ev_timer_destroy(c.timer);
+	pthread_mutex_destroy(&c.lock);
+}
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void test_no_fd_leak(void **state UNUSED)
+{
+	struct evloop *loop;
+	int before = count_fds();
+
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(evloop_create(&loop), 0);
+		evloop_destroy(loop);
+	}
+	assert_int_equal(count_fds(), before);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_post_order),
+	    TEST(test_post_no_starvation),
+	    TEST(test_post_dropped),
+	    TEST(test_post_threads),
+	    TEST(test_stop),
+	    TEST(test_stop_from_thread),
+	    TEST(test_step_timeout),
+	    TEST(test_fd_level),
+	    TEST(test_fd_set),
+	    TEST(test_fd_refused),
+	    TEST(test_fd_destroy_in_callback),
+	    TEST(test_fd_pause_in_callback),
+	    TEST(test_timer_never_early),
+	    TEST(test_timer_rearm),
+	    TEST(test_timer_after_work),
+	    TEST(test_timer_in_callback),
+	    TEST(test_timer_arm_from_thread),
+	    TEST(test_timer_disarm_no_deadlock),
+	    TEST(test_no_fd_leak),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
