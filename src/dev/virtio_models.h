@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio device models, for the catalog. Their options are in
+ * docs/devices/virtio-{blk,net,rnd}.md.
+ */
+#ifndef DEV_VIRTIO_MODELS_H
+#define DEV_VIRTIO_MODELS_H
+
+#include "bus/model.h"
+
+extern const struct pci_model virtio_blk_model;
+extern const struct pci_model virtio_net_model;
+extern const struct pci_model virtio_rnd_model;
+
+#endif

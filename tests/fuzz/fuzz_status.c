@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fuzz target: status and control lines (proto/status.h). */
+#include <string.h>
+
+#include "proto/status.h"
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* What was understood can be written, and is then understood the same. */
+static void fuzz_line(const char *line)
+{
+	char text[STATUS_LINE_MAX + 64];
+	struct status first, second;
+	enum control_command command;
+	int len;
+
+	if (control_parse(line, &command) == 0)
+		require(strcmp(control_name(command), line) == 0);
+	if (status_parse(line, &first) < 0)
+		return;
+	for (const char *c = first.text; *c; c++)
+		require((unsigned char)*c >= ' ' && *c != 0x7f);
+	/* Leading zeros go, so it never gets longer; a missing text may add
+	 * the blank after the word. */
+	len = status_format(&first, text, sizeof(text));
+	require(len == -E2BIG || (len > 0 && text[len - 1] == '\n'));
+	if (len < 0)
+		return;
+	require(len <= STATUS_LINE_MAX && strlen(text) == (size_t)len);
+	text[len - 1] = '\0';
+	require(status_parse(text, &second) == 0);
+	require(second.kind == first.kind && second.ms == first.ms);
+	require(second.ok == first.ok);
+	require(second.exit_status == first.exit_status);
+	require(strcmp(second.text, first.text) == 0);
+	require(strcmp(second.bdf, first.bdf) == 0);
+	require(strcmp(second.selector, first.selector) == 0);
+	require(strcmp(second.method, first.method) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP_FREE char *text = strndup((const char *)data, size);
+	char *line, *rest = text;
+
+	require(text != NULL);
+	while ((line = strsep(&rest, "\n")))
+		fuzz_line(line);
+	return 0;
+}
