@@ -163,7 +163,7 @@ int options_slot(struct cfg *root, const char *arg, struct err *err)
 {
 	CLEANUP_FREE char *copy = strdup(arg);
 	char *rest = copy, *slot, *name;
-	struct slot_name at;
+	struct slot_name at = {0};
 	int r;
 
 	if (!copy)
@@ -327,7 +327,8 @@ static int apply(struct cfg *root, int letter, const char *arg,
 	case 'k':
 		return options_file(root, arg, err);
 	case 'o':
-		return cfg_set_assignment(root, arg, err);
+		return cfg_set_assignment(root, arg, err)
+		    ? err_prefix(err, "-o %s", arg) : 0;
 	case 'p':
 		return pin(root, arg, err);
 	case 'I':
@@ -387,7 +388,7 @@ static const char *const known_variables[] = {
     "acpi_tables", "acpi_tables_in_memory", "bios.release_date", "bios.vendor",
     "bios.version", "board.asset_tag", "board.location", "board.manufacturer",
     "board.product_name", "board.serial_number", "board.version", "boot.cache",
-    "boot.cmdline", "boot.initrd", "boot.kernel", "chassis.asset_tag",
+    "boot.cmdline", "boot.initrd", "boot.kernel", "boot.unpack", "chassis.asset_tag",
     "chassis.manufacturer", "chassis.serial_number", "chassis.sku",
     "chassis.version", "config.dump", "control", "cores", "cpus",
     "destroy_on_poweroff", "keyboard.layout", "log.debug",

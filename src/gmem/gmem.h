@@ -114,4 +114,19 @@ MUST_CHECK int gmem_iov(const struct gmem *gmem, gpa_t a, uint64_t len,
 MUST_CHECK int gmem_read_file(const struct gmem *gmem, gpa_t dst, int fd,
     uint64_t offset, uint64_t len);
 
+/*
+ * Relocates a loaded image: adds `delta` (modulo the word's size) to the
+ * little-endian word at base + offsets[i], any alignment, for each i. Every
+ * word must lie inside [base, base + len), which must be in one RAM range;
+ * -EFAULT at the first that does not. For use before vCPUs run.
+ */
+struct gmem_patch {
+	const uint32_t *offsets;
+	size_t count;
+	unsigned width; /* bytes of a word: 4 or 8 */
+	uint64_t delta;
+};
+MUST_CHECK int gmem_patch(const struct gmem *gmem, gpa_t base, uint64_t len,
+    const struct gmem_patch *patch);
+
 #endif

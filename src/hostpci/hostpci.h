@@ -24,8 +24,8 @@
 #include "base/base.h"
 #include "base/err.h"
 
-#define HOSTPCI_BARS	 7 /* six BARs and the ROM */
-#define HOSTPCI_BDF_MAX	 16
+#define HOSTPCI_BARS	 7  /* six BARs and the ROM */
+#define HOSTPCI_BDF_MAX	 20 /* "ffffffff:ff:1f.7" and more */
 #define HOSTPCI_NO_GROUP (-1)
 
 struct hostpci;
@@ -43,35 +43,39 @@ struct hostpci_bar {
 /* One PCI function as the snapshot saw it. */
 struct hostpci_dev {
 	struct hostpci_addr addr;
-	char bdf[HOSTPCI_BDF_MAX];	/* "0000:03:00.0" */
-	char selector[16];		/* "3/0/0", decimal, without domain */
+	char bdf[HOSTPCI_BDF_MAX]; /* "0000:03:00.0" */
+	char selector[16];	   /* "3/0/0", decimal, without domain */
 	uint16_t vendor, device, subvendor, subdevice;
-	uint32_t class;			/* 24 bits: class, subclass, prog-if */
+	uint32_t class; /* 24 bits: class, subclass, prog-if */
 	uint8_t revision;
-	uint8_t header_type;		/* low 7 bits; 0xff when unreadable */
+	uint8_t header_type; /* low 7 bits; 0xff when unreadable */
 	bool multifunction;
 	bool boot_vga;
-	int iommu_group;		/* HOSTPCI_NO_GROUP */
-	int numa_node;			/* -1 unknown */
-	char driver[64];		/* "" when unbound */
-	char driver_override[64];	/* "" when none */
-	char reset_methods[96];		/* "flr bus", "" when none */
+	int iommu_group;	  /* HOSTPCI_NO_GROUP */
+	int numa_node;		  /* -1 unknown */
+	char driver[64];	  /* "" when unbound */
+	char driver_override[64]; /* "" when none */
+	char reset_methods[96];	  /* "flr bus", "" when none */
 	struct hostpci_bar bar[HOSTPCI_BARS];
-	char speed[32], max_speed[32];	/* as sysfs prints them, "" unknown */
-	unsigned width, max_width;	/* lanes, 0 unknown */
-	char parent[HOSTPCI_BDF_MAX];	/* bridge above, "" on a root bus */
+	char speed[32], max_speed[32]; /* as sysfs prints them, "" unknown */
+	unsigned width, max_width;     /* lanes, 0 unknown */
+	char parent[HOSTPCI_BDF_MAX];  /* bridge above, "" on a root bus */
 };
 
 /* `root` is "/" on a real host. */
 MUST_CHECK int hostpci_open(const char *root, struct err *err,
-    struct hostpci **ret_host);
+			    struct hostpci **ret_host);
 void hostpci_close(struct hostpci *host); /* NULL allowed */
 
 /* Functions in address order. Pointers stay valid until hostpci_close(). */
 size_t hostpci_count(const struct hostpci *host);
 const struct hostpci_dev *hostpci_at(const struct hostpci *host, size_t i);
 const struct hostpci_dev *hostpci_find(const struct hostpci *host,
-    struct hostpci_addr addr);
+				       struct hostpci_addr addr);
+/* hostpci_find() for an address a person gave: -ENODEV with the sentence. */
+MUST_CHECK int hostpci_lookup(const struct hostpci *host,
+			      struct hostpci_addr addr, struct err *err,
+			      const struct hostpci_dev **ret_dev);
 
 /*
  * Every way users write an address: "3/0/0" (decimal bus/slot/function),
@@ -79,10 +83,13 @@ const struct hostpci_dev *hostpci_find(const struct hostpci *host,
  * (hexadecimal, Linux). -EINVAL says what was expected.
  */
 MUST_CHECK int hostpci_parse_addr(const char *text, struct err *err,
-    struct hostpci_addr *ret_addr);
+				  struct hostpci_addr *ret_addr);
 void hostpci_format_bdf(struct hostpci_addr addr, char buf[HOSTPCI_BDF_MAX]);
 
-/* Name from the PCI ID database (libpciaccess); "-" when not known. */
+/*
+ * Name from the PCI ID database (libpciaccess); "-" when not known. The
+ * database is read once a process: one thread at a time.
+ */
 const char *hostpci_device_name(const struct hostpci_dev *dev);
 const char *hostpci_vendor_name(const struct hostpci_dev *dev);
 
@@ -98,19 +105,21 @@ bool hostpci_ready(const struct hostpci_dev *dev);
  * through holders (dm, md, loop, bcache), mount tables and swaps.
  */
 MUST_CHECK int hostpci_in_use(struct hostpci *host,
-    const struct hostpci_dev *dev, struct err *err, char *buf, size_t size);
+			      const struct hostpci_dev *dev, struct err *err,
+			      char *buf, size_t size);
 
 /*
- * Would VFIO accept the function's IOMMU group? -ENODEV: no IOMMU;
- * -EBUSY naming the member and driver that holds the group back (bridges do
- * not count).
+ * Would VFIO accept the function's IOMMU group, as of the snapshot? -ENODEV:
+ * no IOMMU; -EBUSY naming the member and driver that holds the group back
+ * (bridges do not count).
  */
 MUST_CHECK int hostpci_group_viable(const struct hostpci *host,
-    const struct hostpci_dev *dev, struct err *err);
+				    const struct hostpci_dev *dev,
+				    struct err *err);
 
 /* Can a guest have it now: endpoint, driver, group. The error has the cure. */
 MUST_CHECK int hostpci_usable(const struct hostpci *host,
-    const struct hostpci_dev *dev, struct err *err);
+			      const struct hostpci_dev *dev, struct err *err);
 
 #define HOSTPCI_FORCE 1u /* also take what the host is using */
 
@@ -123,7 +132,8 @@ MUST_CHECK int hostpci_usable(const struct hostpci *host,
  * function is given back to its driver.
  */
 MUST_CHECK int hostpci_reserve(struct hostpci *host,
-    const struct hostpci_dev *dev, unsigned flags, struct err *err);
+			       const struct hostpci_dev *dev, unsigned flags,
+			       struct err *err);
 
 /*
  * Gives the function back to the driver it had (or lets the kernel choose
@@ -131,10 +141,13 @@ MUST_CHECK int hostpci_reserve(struct hostpci *host,
  * (the caller names the guest). Not reserved is success.
  */
 MUST_CHECK int hostpci_release(struct hostpci *host,
-    const struct hostpci_dev *dev, struct err *err);
+			       const struct hostpci_dev *dev, struct err *err);
 
-/* pid of a process holding /dev/vfio/<group> open, 0 none, negative errno. */
+/*
+ * pid of a process holding /dev/vfio/<group> open, 0 none. -EACCES when none
+ * was found but some processes could not be looked into (not root).
+ */
 MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
-    int *ret_pid);
+				  int *ret_pid);
 
 #endif

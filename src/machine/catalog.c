@@ -6,9 +6,7 @@
 
 #include "dev/hostbridge.h"
 #include "dev/lpc.h"
-#include "dev/virtio_blk.h"
-#include "dev/virtio_net.h"
-#include "dev/virtio_rnd.h"
+#include "dev/virtio_models.h"
 #include "vfio/vfio.h"
 
 static const struct pci_model *const models[] = {

@@ -22,10 +22,16 @@
 #define MMIO_LIMIT	 (1ull << 52)
 #define WHY_MAX		 256
 #define DEAD_CHECK_NS	 (2 * NS_PER_S)
+/* Writes of the PCI address port are queued while a guest scans its buses. */
+#define CF8_PORT	 0xcf8
+#define CF8_BYTES	 4
+#define CF8_DRAIN_NS	 (100 * NS_PER_MS)
+#define CF8_DRAINS	 150u
 
 struct machine {
 	struct machine_params params;
 	struct layout layout;
+	struct load_topology topology;
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
 	struct kvm_vm *kvm;
@@ -33,7 +39,8 @@ struct machine {
 	struct pci_host *pci;
 	struct vfio_ctx *vfio;
 	struct model_env env;
-	struct ev_timer *dead_timer;
+	struct ev_timer *dead_timer, *cf8_timer;
+	unsigned cf8_drains; /* so far */
 	bool wired;
 	bool ended; /* atomic: machine_end() was called */
 	enum vm_end end;
@@ -83,34 +90,6 @@ static int create_memory(struct machine *m, struct err *err)
 
 /* ---- processors ---- */
 
-static int read_topology(struct cfg *root, struct kvm_params *p,
-    struct err *err)
-{
-	uint64_t cpus, sockets, cores, threads;
-	bool only_cpus = !cfg_raw(root, "sockets") &&
-	    !cfg_raw(root, "cores") && !cfg_raw(root, "threads");
-
-	if (cfg_u64(root, "sockets", 1, 1, 65535, err, &sockets) ||
-	    cfg_u64(root, "cores", 1, 1, 65535, err, &cores) ||
-	    cfg_u64(root, "threads", 1, 1, 65535, err, &threads) ||
-	    cfg_u64(root, "cpus", sockets * cores * threads, 1, 65535, err,
-		&cpus))
-		return -EINVAL;
-	if (only_cpus)
-		sockets = cpus;
-	if (sockets * cores * threads != cpus)
-		return err_set(err, -EINVAL,
-		    "Topology (%llu sockets, %llu cores, %llu threads) does"
-		    " not match %llu vCPUs", (unsigned long long)sockets,
-		    (unsigned long long)cores, (unsigned long long)threads,
-		    (unsigned long long)cpus);
-	p->cpus = (unsigned)cpus;
-	p->sockets = (unsigned)sockets;
-	p->cores = (unsigned)cores;
-	p->threads = (unsigned)threads;
-	return 0;
-}
-
 static int create_kvm(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
@@ -122,8 +101,13 @@ static int create_kvm(struct machine *m, struct err *err)
 	    .end_ctx = m,
 	};
 
-	if (read_topology(root, &params, err) ||
-	    cfg_bool(root, "x86.strictio", false, err, &params.strict_io) ||
+	if (load_topology(root, err, &m->topology))
+		return -EINVAL;
+	params.cpus = m->topology.cpus;
+	params.sockets = m->topology.sockets;
+	params.cores = m->topology.cores;
+	params.threads = m->topology.threads;
+	if (cfg_bool(root, "x86.strictio", false, err, &params.strict_io) ||
 	    cfg_bool(root, "x86.strictmsr", true, err, &params.strict_msr) ||
 	    cfg_bool(root, "x86.x2apic", true, err, &params.x2apic) ||
 	    kvm_vm_create(&params, err, &m->kvm) ||
@@ -146,6 +130,9 @@ static int create_buses(struct machine *m, struct err *err)
 	    .lines = m->lines,
 	    .ecam_base = LAYOUT_ECAM_BASE,
 	};
+	/* The PCI address port; without queueing it only costs more exits. */
+	if (kvm_vm_coalesce_port(m->kvm, CF8_PORT, CF8_BYTES))
+		m->cf8_drains = CF8_DRAINS;
 	return pci_host_create(&params, err, &m->pci);
 }
 
@@ -270,6 +257,18 @@ static void dead_check(void *ctx)
 		ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
 }
 
+static void cf8_drain(void *ctx)
+{
+	struct machine *m = ctx;
+
+	if (m->cf8_drains++ < CF8_DRAINS) {
+		kvm_vm_coalesce_drain(m->kvm);
+		ev_timer_arm(m->cf8_timer, CF8_DRAIN_NS);
+	} else {
+		kvm_vm_coalesce_end(m->kvm, CF8_PORT, CF8_BYTES);
+	}
+}
+
 static void fill_env(struct machine *m)
 {
 	m->env = (struct model_env){
@@ -295,7 +294,8 @@ static int machine_build(struct machine *m, struct err *err)
 
 	if (!r && (aspace_create("I/O ports", 0x10000, &m->pio) ||
 	    aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
-	    ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer)))
+	    ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer) ||
+	    ev_timer_create(m->params.loop, cf8_drain, m, &m->cf8_timer)))
 		r = err_set(err, -ENOMEM, "machine: out of memory");
 	if (!r)
 		r = create_kvm(m, err);
@@ -339,6 +339,7 @@ int machine_load(struct machine *m, struct err *err)
 	    .root = m->params.root,
 	    .gmem = m->gmem,
 	    .layout = &m->layout,
+	    .topology = &m->topology,
 	    .pci = m->pci,
 	    .kvm = m->kvm,
 	};
@@ -349,6 +350,8 @@ int machine_load(struct machine *m, struct err *err)
 int machine_start(struct machine *m, struct err *err)
 {
 	ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
+	if (m->cf8_drains < CF8_DRAINS)
+		ev_timer_arm(m->cf8_timer, CF8_DRAIN_NS);
 	return kvm_vm_start(m->kvm, err);
 }
 
@@ -378,6 +381,7 @@ void machine_destroy(struct machine *m)
 	kvm_vm_destroy(m->kvm);
 	aspace_destroy(m->mmio);
 	aspace_destroy(m->pio);
+	ev_timer_destroy(m->cf8_timer);
 	ev_timer_destroy(m->dead_timer);
 	gmem_destroy(m->gmem);
 	free(m);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the guest finds in memory when it starts: the boot image chosen by the
+ * configuration, and the firmware tables that describe the built machine.
+ *
+ * Today the only boot image is a Linux kernel (boot.kernel); firmware will be
+ * the second choice in load_guest().
+ */
+#ifndef MACHINE_LOAD_H
+#define MACHINE_LOAD_H
+
+#include "base/cfg.h"
+#include "base/err.h"
+#include "bus/pci.h"
+#include "dev/lpc.h"
+#include "gmem/gmem.h"
+#include "kvm/kvm.h"
+#include "machine/layout.h"
+
+struct load_topology {
+	unsigned cpus, sockets, cores, threads;
+};
+
+struct load_params {
+	struct cfg *root;
+	struct gmem *gmem;
+	const struct layout *layout;
+	const struct load_topology *topology;
+	struct pci_host *pci;
+	struct kvm_vm *kvm;
+};
+
+/* Reads cpus, sockets, cores, threads; -EINVAL with bhyve's sentence. */
+MUST_CHECK int load_topology(struct cfg *root, struct err *err,
+    struct load_topology *ret_topology);
+
+MUST_CHECK int load_guest(const struct load_params *params, struct err *err);
+
+/* The machine's LPC bridge, NULL without one. */
+struct lpc *load_find_lpc(struct pci_host *pci);
+
+/*
+ * "11111111-2222-3333-4444-555555555555" to bytes in text order; without a
+ * configured one, a stable value made from the guest's and the host's name.
+ */
+MUST_CHECK int load_uuid(struct cfg *root, struct err *err,
+    uint8_t ret_uuid[16]);
+
+#endif

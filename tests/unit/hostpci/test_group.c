@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* IOMMU groups: what VFIO will accept, and the sentence when it will not. */
+#include <string.h>
+
+#include "fixture.h"
+
+#define GPU_AT	 "0000:00:1c.3/0000:04:00.0"
+#define SOUND_AT "0000:00:1c.3/0000:04:00.1"
+
+static void rebind(struct fixture *f, const char *bdf, const char *driver)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), SYS_DEVICES "/%s/driver", bdf);
+	fixture_remove(f, path);
+	if (driver)
+		fixture_link(f, path, driver);
+}
+
+static void usable_says(struct fixture *f, const char *addr, int code,
+			const char *text)
+{
+	struct hostpci *host = fixture_open(f);
+	struct err err = {0};
+
+	assert_int_equal(hostpci_usable(host, fixture_find(host, addr), &err),
+			 code);
+	assert_text(err, text);
+	hostpci_close(host);
+}
+
+static void test_ready(void **state UNUSED)
+{
+	static const char *const yes[] = {"vfio-pci", "mlx5_vfio_pci",
+					  "nvgrace-gpu-vfio-pci"};
+	static const char *const no[] = {"",	     "nvme",	  "vfio",
+					 "pci-stub", "xvfio-pci", "vfio-pci-x"};
+	struct hostpci_dev dev = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		strcpy(dev.driver, yes[i]);
+		assert_true(hostpci_ready(&dev));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(no); i++) {
+		strcpy(dev.driver, no[i]);
+		assert_false(hostpci_ready(&dev));
+	}
+}
+
+static void test_driver(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_plain(f);
+	usable_says(f, "3/0/0", -EBUSY,
+		    "0000:03:00.0 (3/0/0): bound to xhci_hcd, not vfio-pci; "
+		    "run 'vm passthru reserve 3/0/0'");
+	rebind(f, "0000:03:00.0", NULL);
+	usable_says(f, "3/0/0", -EBUSY,
+		    "0000:03:00.0 (3/0/0): not bound to vfio-pci; run "
+		    "'vm passthru reserve 3/0/0'");
+	fixture_link(f, SYS_DEVICES "/0000:03:00.0/driver", "vfio-pci");
+	usable_says(f, "3/0/0", 0, "");
+}
+
+static void test_not_for_guests(void **state)
+{
+	struct fixture *f = *state;
+	struct hostpci *host;
+	struct err err = {0};
+	uint8_t dead[64];
+
+	fixture_plain(f);
+	memset(dead, 0xff, sizeof(dead));
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", dead,
+		      sizeof(dead));
+	usable_says(f, "0/28/0", -EINVAL,
+		    "0000:00:1c.0 (0/28/0): a bridge; a guest can only have "
+		    "the devices behind it");
+	usable_says(f, "0/0/0", -EINVAL,
+		    "0000:00:00.0 (0/0/0): a bridge; a guest can only have "
+		    "the devices behind it");
+	usable_says(f, "3/0/0", -EIO,
+		    "0000:03:00.0 (3/0/0): does not answer, its configuration "
+		    "space reads as ff; switch the host off and on again, then "
+		    "check the card's seat and power");
+	/* Gone since the snapshot. */
+	host = fixture_open(f);
+	fixture_remove(f, SYS_DEVICES "/0000:02:00.0");
+	assert_int_equal(
+	    hostpci_usable(host, fixture_find(host, "2/0/0"), &err), -ENODEV);
+	assert_text(err, "0000:02:00.0 (2/0/0): no such device; 'vm passthru' "
+			 "lists what there is");
+	hostpci_close(host);
+}
+
+/* NVSwitch calls itself a bridge and is none. */
+static void test_bridge_by_class_only(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_dev(f, &(struct fixture_dev){.at = "0000:06:00.0",
+					     .driver = "vfio-pci",
+					     .class = 0x068000,
+					     .vendor = 0x10de,
+					     .group = 3});
+	usable_says(f, "6/0/0", 0, "");
+}
+
+static void test_no_iommu(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_dev(f, &(struct fixture_dev){.at = "0000:04:00.0",
+					     .driver = "nvme",
+					     .vendor = 0x1b36,
+					     .group = -1});
+	usable_says(
+	    f, "4/0/0", -ENODEV,
+	    "0000:04:00.0 (4/0/0): the IOMMU is off; enable VT-d/AMD-Vi "
+	    "in the firmware and boot with intel_iommu=on");
+	fixture_plain(f);
+	usable_says(f, "4/0/0", -ENODEV,
+		    "0000:04:00.0 (4/0/0): the IOMMU does not cover it, so no "
+		    "guest can have it; another slot or a firmware update may "
+		    "help");
+}
+
+static void test_sibling(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_dev(f, &(struct fixture_dev){"0000:00:1c.3", "pcieport",
+					     0x060400, 0x1b36, 0x000c, 12, 1});
+	fixture_dev(f, &(struct fixture_dev){GPU_AT, "vfio-pci", 0x030000,
+					     0x10de, 0x1b80, 12, 0x80});
+	fixture_dev(f,
+		    &(struct fixture_dev){SOUND_AT, "snd_hda_intel", 0x040300,
+					  0x10de, 0x10f0, 12, 0x80});
+	usable_says(f, "4/0/0", -EBUSY,
+		    "0000:04:00.0 (4/0/0): in IOMMU group 12 with "
+		    "0000:04:00.1, which snd_hda_intel holds; reserve that "
+		    "function too");
+	/* Unbound, on vfio-pci or pci-stub it is in nobody's way. */
+	rebind(f, "0000:04:00.1", NULL);
+	usable_says(f, "4/0/0", 0, "");
+	/* Nor is a bridge, whatever drives it. */
+	rebind(f, "0000:00:1c.3", "shpchp");
+	usable_says(f, "4/0/0", 0, "");
+	fixture_link(f, SYS_DEVICES "/0000:04:00.1/driver", "pci-stub");
+	usable_says(f, "4/0/0", 0, "");
+	rebind(f, "0000:04:00.1", "vfio-pci");
+	usable_says(f, "4/0/0", 0, "");
+}
+
+static void test_sibling_not_reservable(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_plain(f);
+	rebind(f, "0000:01:00.0", "vfio-pci");
+	fixture_dev(f, &(struct fixture_dev){.at = "0000:00:1f.0",
+					     .driver = "lpc_ich",
+					     .class = 0x060100,
+					     .vendor = 0x8086,
+					     .group = 10});
+	usable_says(f, "1/0/0", -EBUSY,
+		    "0000:01:00.0 (1/0/0): in IOMMU group 10 with "
+		    "0000:00:1f.0, which lpc_ich holds; another slot may help");
+	rebind(f, "0000:00:1f.0", NULL);
+	usable_says(f, "1/0/0", 0, "");
+	/* A member that is no PCI function. */
+	fixture_link(f, "sys/kernel/iommu_groups/10/devices/AMDI0010:00/driver",
+		     "i2c_designware");
+	usable_says(f, "1/0/0", -EBUSY,
+		    "0000:01:00.0 (1/0/0): in IOMMU group 10 with "
+		    "AMDI0010:00, which i2c_designware holds; another slot may "
+		    "help");
+}
+
+static void test_viable(void **state)
+{
+	struct fixture *f = *state;
+	struct hostpci *host;
+	struct err err = {0};
+
+	fixture_plain(f);
+	rebind(f, "0000:02:00.0", NULL);
+	host = fixture_open(f);
+	assert_int_equal(
+	    hostpci_group_viable(host, fixture_find(host, "1/0/0"), &err),
+	    -EBUSY);
+	assert_text(err, "0000:01:00.0 (1/0/0): bound to nvme, not vfio-pci; "
+			 "run 'vm passthru reserve 1/0/0'");
+	assert_int_equal(
+	    hostpci_group_viable(host, fixture_find(host, "2/0/0"), &err), 0);
+	hostpci_close(host);
+}
+
+static void test_user(void **state)
+{
+	struct fixture *f = *state;
+	struct hostpci *host;
+	int pid = -1;
+
+	fixture_plain(f);
+	fixture_link(f, "proc/812/fd/0", "/dev/null");
+	fixture_link(f, "proc/812/fd/7", "/dev/vfio/12");
+	fixture_link(f, "proc/99/fd/3", "/dev/vfio/1");
+	fixture_file(f, "proc/31337/comm", "kernel thread\n");
+	host = fixture_open(f);
+	assert_int_equal(hostpci_group_user(host, 12, &pid), 0);
+	assert_int_equal(pid, 812);
+	assert_int_equal(hostpci_group_user(host, 1, &pid), 0);
+	assert_int_equal(pid, 99);
+	assert_int_equal(hostpci_group_user(host, 2, &pid), 0);
+	assert_int_equal(pid, 0);
+	hostpci_close(host);
+}
+
+int main(void)
+{
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_ready),
+	    TEST(test_driver),
+	    TEST(test_not_for_guests),
+	    TEST(test_bridge_by_class_only),
+	    TEST(test_no_iommu),
+	    TEST(test_sibling),
+	    TEST(test_sibling_not_reservable),
+	    TEST(test_viable),
+	    TEST(test_user),
+	};
+
+	return cmocka_run_group_tests_name("hostpci-group", tests, NULL, NULL);
+}
