@@ -28,20 +28,19 @@ FNR == NR { next }
 	sub(/.*exited with status /, "", status[started])
 	status[started] += 0
 }
-# One reset of a device: DEVICE: ... reset by METHOD ... MS ms
-/reset by [a-z_]+/ {
-	method = $0
-	sub(/.*reset by /, "", method)
-	sub(/[^a-z_].*/, "", method)
-	took = $0
-	resets[started] = resets[started] (resets[started] ? "," : "") method
-	if (match(took, /[0-9]+ ms/))
-		reset_ms[started] += substr(took, RSTART, RLENGTH - 3)
+# One reset: TIME: passthru 1/0/0 (BDF): reset METHOD MS ms, ok: WHAT
+/: passthru .*: reset [a-z_]+ [0-9]+ ms/ {
+	for (i = 1; i < NF && $i != "reset"; i++)
+		;
+	resets[started] = resets[started] (resets[started] ? "," : "") $(i + 1)
+	reset_ms[started] += $(i + 2)
+	if ($(i + 4) !~ /^ok/)
+		bad_reset = 1
 }
 
 END {
 	print "run  exit  nvme       nic        usb        reset methods    reset ms  check ms"
-	bad = runs != boots
+	bad = runs != boots || bad_reset
 	for (r = 1; r <= runs; r++) {
 		printf "%-4d %-5s %-10s %-10s %-10s %-16s %-9s %s\n", r,
 		    status[r], check[r, "nvme"], check[r, "nic"],

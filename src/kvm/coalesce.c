@@ -8,9 +8,9 @@
  * every write in order. That halves the exits of a scan.
  *
  * Price: the reset register at cf9 lies inside the address port and is queued
- * too. ACPI therefore names another reset register, and whoever writes cf9
- * and then waits without touching a port is noticed by kvm_vm_is_dead(),
- * which drains first.
+ * too. So ACPI names another reset register, kvm_vm_coalesce_drain() is called
+ * now and then for guests that write cf9 and wait, and when the guest has had
+ * time for its scan kvm_vm_coalesce_end() restores plain traps.
  *
  * Source: Linux Documentation/virt/kvm/api.rst, KVM_REGISTER_COALESCED_MMIO.
  */
@@ -23,10 +23,15 @@
 	((RING_BYTES - sizeof(struct kvm_coalesced_mmio_ring)) /               \
 	    sizeof(struct kvm_coalesced_mmio))
 
+static struct kvm_coalesced_mmio_zone port_zone(uint16_t port, unsigned size)
+{
+	return (struct kvm_coalesced_mmio_zone){
+	    .addr = port, .size = size, .pio = 1};
+}
+
 int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port, unsigned size)
 {
-	struct kvm_coalesced_mmio_zone zone = {
-	    .addr = port, .size = size, .pio = 1};
+	struct kvm_coalesced_mmio_zone zone = port_zone(port, size);
 	int page = ioctl(vm->sys_fd, KVM_CHECK_EXTENSION,
 	    KVM_CAP_COALESCED_MMIO);
 
@@ -42,7 +47,16 @@ int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port, unsigned size)
 	return 0;
 }
 
-void kvm_coalesced_drain(struct kvm_vm *vm)
+void kvm_vm_coalesce_end(struct kvm_vm *vm, uint16_t port, unsigned size)
+{
+	struct kvm_coalesced_mmio_zone zone = port_zone(port, size);
+
+	if (vm->ring)
+		(void)ioctl(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &zone);
+	kvm_vm_coalesce_drain(vm);
+}
+
+void kvm_vm_coalesce_drain(struct kvm_vm *vm)
 {
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
 	uint32_t first;

@@ -71,6 +71,10 @@ struct memmap *kvm_vm_memmap(struct kvm_vm *vm);
  */
 MUST_CHECK int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port,
     unsigned size);
+/* Delivers what is queued now; any thread. */
+void kvm_vm_coalesce_drain(struct kvm_vm *vm);
+/* Plain traps again; what was queued is delivered. Any thread. */
+void kvm_vm_coalesce_end(struct kvm_vm *vm, uint16_t port, unsigned size);
 
 /* Tells KVM about a VFIO group in use (non-coherent DMA, posted interrupts). */
 MUST_CHECK int kvm_vm_vfio_add(struct kvm_vm *vm, int group_fd);

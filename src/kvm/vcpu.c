@@ -133,7 +133,7 @@ static void exit_io(struct kvm_vcpu *vcpu)
 	int r = 0;
 
 	stats_count(&vcpu->stats.io);
-	kvm_coalesced_drain(vcpu->vm);
+	kvm_vm_coalesce_drain(vcpu->vm);
 	for (i = 0; i < run->io.count && !r; i++, data += size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT) {
 			r = aspace_write(pio, run->io.port, size,

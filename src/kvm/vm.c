@@ -238,7 +238,6 @@ bool kvm_vm_is_dead(struct kvm_vm *vm)
 	bool dead = true;
 	unsigned i;
 
-	kvm_coalesced_drain(vm);
 	if (any_busy(vm))
 		return false;
 	/* The answer to the question of the previous call, then ask again. */

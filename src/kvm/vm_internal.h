@@ -66,8 +66,6 @@ void kvm_memslot_init(struct kvm_vm *vm);
 /* cpuid.c */
 MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
 MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
-/* coalesce.c: hands queued writes to their devices, in order. */
-void kvm_coalesced_drain(struct kvm_vm *vm);
 /* vcpu.c */
 MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id,
     struct err *err);

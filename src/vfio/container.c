@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The VFIO container: IOMMU groups and the DMA maps of guest RAM.
+ *
+ * Theory of operation. A container is one I/O address space; IOMMU groups are
+ * put into it, and every device of those groups then sees the same mappings.
+ * We map each range of guest RAM at its guest physical address, once, right
+ * after the first group has made the IOMMU model available. Devices opened
+ * later find the maps there. Mapping pins the memory: nothing of it can be
+ * swapped or merged while the guest has a device.
+ *
+ * Order matters to KVM: it must know a group before a device of that group is
+ * opened, or interrupts are never posted and guest caching attributes are
+ * ignored.
+ *
+ * Ranges are compared with what the IOMMU can translate before anything is
+ * mapped, because the kernel's own answer is a bare EINVAL.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vfio/vfio_internal.h"
+
+#define INFO_BYTES_MAX 65536u
+
+static int container_ioctl(const struct vfio_ctx *ctx, unsigned long request,
+			   void *arg)
+{
+	return ctx->ops->ioctl(ctx->ops->ctx, ctx->container.fd, request, arg);
+}
+
+static void container_close(struct vfio_ctx *ctx)
+{
+	if (ctx->container.fd >= 0)
+		ctx->ops->close(ctx->ops->ctx, ctx->container.fd);
+	ctx->container.fd = -1;
+	ctx->container.mapped = false;
+}
+
+static int container_open(struct vfio_ctx *ctx, struct err *err)
+{
+	char path[256];
+	int fd, r;
+
+	if (ctx->container.fd >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/dev/vfio/vfio", vfio_root(ctx));
+	fd = ctx->ops->open(ctx->ops->ctx, path, O_RDWR);
+	if (fd == -ENOENT || fd == -ENODEV)
+		return err_set(
+		    err, fd,
+		    "%s: not there, so the kernel has no VFIO loaded; run"
+		    " 'modprobe vfio-pci'",
+		    path);
+	if (fd < 0)
+		return err_sys(err, fd, "%s: cannot be opened", path);
+	ctx->container.fd = fd;
+	r = container_ioctl(ctx, VFIO_GET_API_VERSION, NULL);
+	if (r == VFIO_API_VERSION &&
+	    container_ioctl(ctx, VFIO_CHECK_EXTENSION,
+			    (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU) == 1)
+		return 0;
+	container_close(ctx);
+	return err_set(
+	    err, -ENOTSUP,
+	    "%s: this kernel's VFIO (version %d) has no type 1 v2 IOMMU; run"
+	    " 'modprobe vfio_iommu_type1' or use a newer kernel",
+	    path, r);
+}
+
+/* "guest NAME (byway, process 12)" or "qemu-system-x86 (process 12)". */
+static void name_process(const struct vfio_ctx *ctx, int pid, char *buf,
+			 size_t size)
+{
+	char path[64], args[512] = "", *base, *last;
+	CLEANUP_FCLOSE FILE *f = NULL;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s/proc/%d/cmdline", vfio_root(ctx), pid);
+	f = fopen(path, "re");
+	if (f)
+		n = fread(args, 1, sizeof(args) - 1, f);
+	while (n > 0 && args[n - 1] == '\0')
+		n--;
+	base = strrchr(args, '/');
+	base = base ? base + 1 : args;
+	for (last = args + n; last > args && last[-1] != '\0'; last--)
+		;
+	if (strcmp(base, "byway") == 0 && last > base && *last)
+		snprintf(buf, size, "guest %.128s (byway, process %d)", last,
+			 pid);
+	else
+		snprintf(buf, size, "%.128s (process %d)",
+			 *base ? base : "another program", pid);
+}
+
+static int group_busy(const struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+		      struct err *err)
+{
+	char user[256] = "another process";
+	int pid = 0;
+
+	if (hostpci_group_user(ctx->host, dev->iommu_group, &pid) == 0 &&
+	    pid > 0)
+		name_process(ctx, pid, user, sizeof(user));
+	return err_set(
+	    err, -EBUSY,
+	    "%s: in use by %s, which holds its IOMMU group %d; stop it first",
+	    dev->bdf, user, dev->iommu_group);
+}
+
+static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+		      struct vfio_group *group, struct err *err)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	char path[256];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s/dev/vfio/%d", vfio_root(ctx),
+		 dev->iommu_group);
+	fd = ctx->ops->open(ctx->ops->ctx, path, O_RDWR);
+	if (fd == -EBUSY)
+		return group_busy(ctx, dev, err);
+	if (fd == -EACCES || fd == -EPERM)
+		return err_set(
+		    err, fd,
+		    "%s: no permission to open %s; run as root, or give the"
+		    " user this file by a udev rule",
+		    dev->bdf, path);
+	if (fd < 0)
+		return err_sys(err, fd, "%s: %s cannot be opened", dev->bdf,
+			       path);
+	group->fd = fd;
+	group->id = dev->iommu_group;
+	r = ctx->ops->ioctl(ctx->ops->ctx, fd, VFIO_GROUP_GET_STATUS, &status);
+	if (r < 0)
+		return err_sys(err, r, "%s: status of IOMMU group %d", dev->bdf,
+			       group->id);
+	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
+		return 0;
+	r = hostpci_group_viable(ctx->host, dev, err);
+	if (r)
+		return r;
+	return err_set(
+	    err, -EBUSY,
+	    "%s: IOMMU group %d has a member that a host driver holds",
+	    dev->bdf, group->id);
+}
+
+/* Puts the group into the container; the first one brings the IOMMU. */
+static int group_join(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+		      struct vfio_group *group, struct err *err)
+{
+	int r;
+
+	r = ctx->ops->ioctl(ctx->ops->ctx, group->fd, VFIO_GROUP_SET_CONTAINER,
+			    &ctx->container.fd);
+	if (r == -EINVAL && ctx->container.mapped)
+		return err_set(
+		    err, r,
+		    "%s: the addresses its IOMMU group %d reserves overlap"
+		    " guest memory or the group cannot share an IOMMU with the"
+		    " devices before it; give the guest less memory, or the"
+		    " device to another guest",
+		    dev->bdf, group->id);
+	if (r < 0)
+		return err_sys(err, r, "%s: IOMMU group %d cannot be used",
+			       dev->bdf, group->id);
+	if (ctx->container.mapped)
+		return 0;
+	r = container_ioctl(ctx, VFIO_SET_IOMMU,
+			    (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU);
+	if (r == -EPERM)
+		return err_set(
+		    err, r,
+		    "%s: the host has no interrupt remapping, without which a"
+		    " guest could forge interrupts; enable it (x2APIC, VT-d)"
+		    " in the firmware and remove nointremap from the kernel's"
+		    " command line",
+		    dev->bdf);
+	if (r < 0)
+		return err_sys(
+		    err, r,
+		    "%s: the IOMMU refuses group %d (see the kernel's log:"
+		    " firmware may reserve the device's memory, RMRR)",
+		    dev->bdf, group->id);
+	return 0;
+}
+
+/* ---- what the IOMMU can translate ---- */
+
+struct iova_check {
+	const struct vfio_iova_range *range;
+	unsigned count;
+	struct err *err;
+};
+
+static unsigned address_bits(uint64_t last)
+{
+	return last ? 64 - (unsigned)__builtin_clzll(last) : 0;
+}
+
+static int range_check(void *arg, gpa_t base, uint64_t size, void *host UNUSED)
+{
+	const struct iova_check *check = arg;
+	uint64_t last = base.v + size - 1, limit = 0;
+	unsigned i;
+
+	for (i = 0; i < check->count; i++) {
+		if (base.v >= check->range[i].start &&
+		    last <= check->range[i].end)
+			return 0;
+		limit = MAX(limit, (uint64_t)check->range[i].end);
+	}
+	if (last > limit)
+		return err_set(
+		    check->err, -ERANGE,
+		    "guest memory up to 0x%" PRIx64 " does not fit the IOMMU's"
+		    " address width of %u bits (0x%" PRIx64 "); use less"
+		    " memory (-m)",
+		    last, address_bits(limit), limit);
+	return err_set(
+	    check->err, -ERANGE,
+	    "guest memory 0x%" PRIx64 "-0x%" PRIx64 " overlaps addresses that"
+	    " the host's IOMMU reserves (see"
+	    " /sys/kernel/iommu_groups/*/reserved_regions); use less memory"
+	    " (-m)",
+	    base.v, last);
+}
+
+/* The capability `id` in an info structure of `size` bytes, or NULL. */
+static const struct vfio_info_cap_header *
+find_cap(const void *info, uint32_t size, uint32_t first, uint16_t id)
+{
+	const struct vfio_info_cap_header *cap;
+	uint32_t at = first;
+	unsigned left;
+
+	for (left = 16; left && at >= sizeof(*cap) && at <= size - sizeof(*cap);
+	     left--) {
+		cap = (const void *)((const uint8_t *)info + at);
+		if (cap->id == id)
+			return cap;
+		at = cap->next;
+	}
+	return NULL;
+}
+
+static int iova_check(const struct vfio_ctx *ctx,
+		      const struct vfio_iommu_type1_info *info, struct err *err)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct iova_check check = {.err = err};
+	size_t room;
+
+	if (!(info->flags & VFIO_IOMMU_INFO_CAPS))
+		return 0; /* before Linux 5.4: the map itself will tell */
+	cap = (const void *)find_cap(info, info->argsz, info->cap_offset,
+				     VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+	if (!cap)
+		return 0;
+	room = info->argsz -
+	       (size_t)((const uint8_t *)cap - (const uint8_t *)info);
+	if (room < sizeof(*cap))
+		return 0;
+	check.range = cap->iova_ranges;
+	check.count =
+	    (unsigned)MIN((size_t)cap->nr_iovas,
+			  (room - sizeof(*cap)) / sizeof(cap->iova_ranges[0]));
+	return gmem_for_each(ctx->params.gmem, range_check, &check);
+}
+
+static int iommu_check(const struct vfio_ctx *ctx, struct err *err)
+{
+	struct vfio_iommu_type1_info head = {.argsz = sizeof(head)};
+	CLEANUP_FREE struct vfio_iommu_type1_info *info = NULL;
+	uint32_t size;
+	int r;
+
+	r = container_ioctl(ctx, VFIO_IOMMU_GET_INFO, &head);
+	if (r < 0)
+		return err_sys(err, r, "vfio: what the IOMMU can do");
+	size = MIN(MAX(head.argsz, (uint32_t)sizeof(head)), INFO_BYTES_MAX);
+	info = calloc(1, size);
+	if (!info)
+		return err_set(err, -ENOMEM, "vfio: out of memory");
+	info->argsz = size;
+	r = container_ioctl(ctx, VFIO_IOMMU_GET_INFO, info);
+	if (r < 0)
+		return err_sys(err, r, "vfio: what the IOMMU can do");
+	info->argsz = size;
+	return iova_check(ctx, info, err);
+}
+
+/* ---- guest RAM ---- */
+
+struct dma_map {
+	struct vfio_ctx *ctx;
+	struct err *err;
+};
+
+static int map_error(struct vfio_ctx *ctx, int r, gpa_t base, uint64_t size,
+		     struct err *err)
+{
+	uint64_t total = gmem_total_bytes(ctx->params.gmem);
+	uint64_t limit = ctx->ops->memlock_limit(ctx->ops->ctx);
+
+	if (r == -ENOMEM && limit < total)
+		return err_set(
+		    err, r,
+		    "guest memory of %" PRIu64 " MiB must be locked for"
+		    " passthru, but RLIMIT_MEMLOCK allows %" PRIu64 " MiB;"
+		    " raise it (LimitMEMLOCK= in the unit, 'ulimit -l', or the"
+		    " capability CAP_IPC_LOCK)",
+		    total >> 20, limit >> 20);
+	if (r == -ENOMEM)
+		return err_set(
+		    err, r,
+		    "the host has no %" PRIu64 " MiB of free memory to lock"
+		    " for this guest; use less memory (-m) or stop something"
+		    " else",
+		    total >> 20);
+	if (r == -ENOSPC)
+		return err_set(
+		    err, r,
+		    "the IOMMU has no map entries left; raise the module"
+		    " parameter vfio_iommu_type1.dma_entry_limit");
+	return err_sys(err, r,
+		       "guest memory 0x%" PRIx64 "+0x%" PRIx64
+		       " cannot be mapped for"
+		       " devices",
+		       base.v, size);
+}
+
+static int range_map(void *arg, gpa_t base, uint64_t size, void *host)
+{
+	struct dma_map *map = arg;
+	struct vfio_iommu_type1_dma_map dma = {
+	    .argsz = sizeof(dma),
+	    .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+	    .vaddr = (uintptr_t)host,
+	    .iova = base.v,
+	    .size = size,
+	};
+	int r;
+
+	r = vfio_populate(map->ctx->ops, host, size);
+	if (!r)
+		r = container_ioctl(map->ctx, VFIO_IOMMU_MAP_DMA, &dma);
+	return r < 0 ? map_error(map->ctx, r, base, size, map->err) : 0;
+}
+
+/* Unmapping a range that was not mapped yet removes nothing. */
+static int range_unmap(void *arg, gpa_t base, uint64_t size, void *host UNUSED)
+{
+	struct vfio_ctx *ctx = arg;
+	struct vfio_iommu_type1_dma_unmap dma = {
+	    .argsz = sizeof(dma),
+	    .iova = base.v,
+	    .size = size,
+	};
+
+	(void)container_ioctl(ctx, VFIO_IOMMU_UNMAP_DMA, &dma);
+	return 0;
+}
+
+static int memory_map(struct vfio_ctx *ctx, struct err *err)
+{
+	struct dma_map map = {.ctx = ctx, .err = err};
+	int r;
+
+	if (gmem_total_bytes(ctx->params.gmem) == 0)
+		return err_set(
+		    err, -EINVAL,
+		    "vfio: a device was opened before the guest had memory");
+	r = iommu_check(ctx, err);
+	if (r)
+		return r;
+	r = gmem_for_each(ctx->params.gmem, range_map, &map);
+	if (r) {
+		int undo = gmem_for_each(ctx->params.gmem, range_unmap, ctx);
+
+		return undo ? undo : r;
+	}
+	ctx->container.mapped = true;
+	return 0;
+}
+
+/* ---- groups ---- */
+
+static struct vfio_group *group_find(struct vfio_container *c, int id)
+{
+	unsigned i;
+
+	for (i = 0; i < VFIO_GROUPS_MAX; i++)
+		if (c->group[i].fd >= 0 && c->group[i].id == id)
+			return &c->group[i];
+	return NULL;
+}
+
+static struct vfio_group *group_free_entry(struct vfio_container *c)
+{
+	unsigned i;
+
+	for (i = 0; i < VFIO_GROUPS_MAX; i++)
+		if (c->group[i].fd < 0)
+			return &c->group[i];
+	return NULL;
+}
+
+static bool container_empty(const struct vfio_container *c)
+{
+	unsigned i;
+
+	for (i = 0; i < VFIO_GROUPS_MAX; i++)
+		if (c->group[i].fd >= 0)
+			return false;
+	return true;
+}
+
+static void group_close(struct vfio_ctx *ctx, struct vfio_group *group)
+{
+	if (group->in_kvm && ctx->params.kvm_vfio_del)
+		ctx->params.kvm_vfio_del(ctx->params.kvm_ctx, group->fd);
+	if (group->fd >= 0)
+		ctx->ops->close(ctx->ops->ctx, group->fd);
+	*group = (struct vfio_group){.fd = -1};
+	/* The kernel drops the maps with the last group; so do we. */
+	if (container_empty(&ctx->container))
+		container_close(ctx);
+}
+
+static int group_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+			struct vfio_group *group, struct err *err)
+{
+	int r;
+
+	r = group_open(ctx, dev, group, err);
+	if (!r)
+		r = group_join(ctx, dev, group, err);
+	if (r)
+		return r;
+	if (ctx->params.kvm_vfio_add) {
+		r = ctx->params.kvm_vfio_add(ctx->params.kvm_ctx, group->fd);
+		if (r < 0)
+			return err_sys(err, r,
+				       "%s: KVM does not take IOMMU group %d",
+				       dev->bdf, group->id);
+		group->in_kvm = true;
+	}
+	if (!ctx->container.mapped) {
+		r = memory_map(ctx, err);
+		if (r && err)
+			err_prefix(err, "%s", dev->bdf);
+	}
+	return r;
+}
+
+int vfio_container_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+			  struct err *err, struct vfio_group **ret_group)
+{
+	struct vfio_group *group;
+	int r;
+
+	group = group_find(&ctx->container, dev->iommu_group);
+	if (group) {
+		group->users++;
+		*ret_group = group;
+		return 0;
+	}
+	group = group_free_entry(&ctx->container);
+	if (!group)
+		return err_set(
+		    err, -ENOSPC,
+		    "%s: a guest can have devices of at most %u IOMMU groups",
+		    dev->bdf, VFIO_GROUPS_MAX);
+	r = container_open(ctx, err);
+	if (r)
+		return r;
+	r = group_attach(ctx, dev, group, err);
+	if (r) {
+		group_close(ctx, group);
+		return r;
+	}
+	group->users = 1;
+	*ret_group = group;
+	return 0;
+}
+
+void vfio_container_detach(struct vfio_ctx *ctx, struct vfio_group *group)
+{
+	if (group && --group->users == 0)
+		group_close(ctx, group);
+}
+
+int vfio_container_open_device(struct vfio_ctx *ctx, struct vfio_group *group,
+			       const char *bdf, struct err *err, int *ret_fd)
+{
+	char name[HOSTPCI_BDF_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s", bdf);
+	fd = ctx->ops->ioctl(ctx->ops->ctx, group->fd, VFIO_GROUP_GET_DEVICE_FD,
+			     name);
+	if (fd == -EACCES)
+		return err_set(
+		    err, fd,
+		    "%s: a virtual function whose physical function is also"
+		    " bound to vfio-pci needs a VF token, which byway does not"
+		    " support; bind the physical function to its driver",
+		    bdf);
+	if (fd == -EAGAIN || fd == -EBUSY)
+		return err_set(
+		    err, fd,
+		    "%s: busy: the host is resetting or rebinding it; try"
+		    " again",
+		    bdf);
+	if (fd < 0)
+		return err_sys(err, fd,
+			       "%s: cannot be opened (see the kernel's log)",
+			       bdf);
+	*ret_fd = fd;
+	return 0;
+}
+
+int vfio_container_group_fd(const struct vfio_ctx *ctx, uint32_t group)
+{
+	const struct vfio_container *c = &ctx->container;
+	unsigned i;
+
+	for (i = 0; i < VFIO_GROUPS_MAX; i++)
+		if (c->group[i].fd >= 0 && (uint32_t)c->group[i].id == group)
+			return c->group[i].fd;
+	return -1;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The model `passthru`: -s N,passthru,ADDRESS[,rom=FILE][,reset=METHOD].
+ *
+ * Creation opens the host's device in the order in which things can go wrong
+ * for the user: is it there, is it ready, is its group free, does guest memory
+ * fit, is the device alive. Only then does the guest's function take shape.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vfio/vfio_internal.h"
+
+struct options {
+	struct hostpci_addr addr;
+	bool has_rom;
+	char rom[CFG_VALUE_MAX];
+	enum vfio_rung first_rung;
+	bool rung_chosen;
+};
+
+/* ---- options ---- */
+
+static int set_number(struct cfg *node, const char *path, unsigned value,
+		      struct err *err)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	return cfg_set(node, path, text, err);
+}
+
+static int parse_selector(struct cfg *node, const char *word, struct err *err)
+{
+	struct hostpci_addr addr;
+	int r;
+
+	if (strncmp(word, "ppt", 3) == 0)
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: \"%s\" is a FreeBSD driver's name; give the"
+		    " device's address (3/0/0 or 0000:03:00.0, see 'vm"
+		    " passthru')",
+		    word);
+	r = hostpci_parse_addr(word, err, &addr);
+	if (r)
+		return r;
+	r = set_number(node, "bus", addr.bus, err);
+	if (!r)
+		r = set_number(node, "slot", addr.slot, err);
+	if (!r)
+		r = set_number(node, "func", addr.func, err);
+	if (!r && addr.domain)
+		r = set_number(node, "domain", addr.domain, err);
+	return r;
+}
+
+/* "3/0/0,rom=FILE,...": the first word is the address. */
+static int passthru_parse(struct cfg *node, const char *opts, struct err *err)
+{
+	const char *comma = strchrnul(opts, ',');
+	size_t len = (size_t)(comma - opts);
+	char word[64];
+	int r;
+
+	if (len == 0 || len >= sizeof(word) || memchr(opts, '=', len))
+		return cfg_set_list(node, opts, err);
+	memcpy(word, opts, len);
+	word[len] = '\0';
+	r = parse_selector(node, word, err);
+	if (!r && *comma)
+		r = cfg_set_list(node, comma + 1, err);
+	return r;
+}
+
+static int options_address(struct cfg *node, struct hostpci_addr *addr,
+			   struct err *err)
+{
+	static const char *const part[] = {"bus", "slot", "func"};
+	static const uint64_t max[] = {255, 31, 7};
+	uint64_t v[ARRAY_LEN(part)], domain;
+	size_t i;
+	int r;
+
+	if (cfg_raw(node, "pptdev"))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: pptdev names a FreeBSD driver's device; set"
+		    " bus, slot and func");
+	for (i = 0; i < ARRAY_LEN(part); i++) {
+		if (!cfg_raw(node, part[i]))
+			return err_set(
+			    err, -EINVAL,
+			    "passthru: which device? Give its address, such as"
+			    " 3/0/0 (missing %s)",
+			    part[i]);
+		r = cfg_u64(node, part[i], 0, 0, max[i], err, &v[i]);
+		if (r)
+			return r;
+	}
+	r = cfg_u64(node, "domain", 0, 0, UINT32_MAX, err, &domain);
+	if (r)
+		return r;
+	*addr = (struct hostpci_addr){
+	    .domain = (uint32_t)domain,
+	    .bus = (uint8_t)v[0],
+	    .slot = (uint8_t)v[1],
+	    .func = (uint8_t)v[2],
+	};
+	return 0;
+}
+
+static int options_reset(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[16];
+	int r = cfg_get(node, "reset", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	o->rung_chosen = true;
+	if (strcmp(text, "flr") == 0)
+		o->first_rung = VFIO_RUNG_FUNCTION;
+	else if (strcmp(text, "bus") == 0)
+		o->first_rung = VFIO_RUNG_BUS;
+	else if (strcmp(text, "pm") == 0)
+		o->first_rung = VFIO_RUNG_PM;
+	else if (strcmp(text, "auto") == 0)
+		o->rung_chosen = false;
+	else
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: reset=%s: expected auto, flr, bus or pm", text);
+	return 0;
+}
+
+static int options_read(struct cfg *node, struct options *o, struct err *err)
+{
+	static const char *const known[] = {
+	    "device", "bus", "slot",  "func",	   "domain",
+	    "pptdev", "rom", "reset", "bootindex", NULL};
+	uint64_t bootindex;
+	int r;
+
+	r = cfg_check_known(node, known, err);
+	if (!r)
+		r = options_address(node, &o->addr, err);
+	if (!r)
+		r = options_reset(node, o, err);
+	/* For the firmware, which reads it from the tree. */
+	if (!r)
+		r = cfg_u64(node, "bootindex", 0, 0, INT32_MAX, err,
+			    &bootindex);
+	if (r)
+		return r;
+	r = cfg_get(node, "rom", o->rom, sizeof(o->rom), err);
+	o->has_rom = r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* ---- the function ---- */
+
+static void hook_bar_moved(struct pci_dev *dev, unsigned bar, bool on)
+{
+	if (bar == PCI_BAR_ROM)
+		vfio_rom_moved(vfio_device_of(dev), on);
+	else
+		vfio_bar_moved(vfio_device_of(dev), bar, on);
+}
+
+static void device_free(struct vfio_device *d)
+{
+	vfio_ctx_remove(d->ctx, d);
+	if (d->fd >= 0)
+		vfio_events_destroy(d);
+	vfio_irq_destroy(d);
+	vfio_rom_destroy(d);
+	vfio_bars_destroy(d);
+	vfio_device_close(d);
+	vfio_config_destroy(d);
+	pci_dev_fini(&d->pci);
+	free(d);
+}
+
+static void hook_destroy(struct pci_dev *dev)
+{
+	device_free(vfio_device_of(dev));
+}
+
+static const struct pci_ops passthru_ops = {
+    .cfg_read = vfio_config_hook_read,
+    .cfg_write = vfio_config_hook_write,
+    .command_changed = vfio_config_hook_command,
+    .bar_read = vfio_bar_read,
+    .bar_write = vfio_bar_write,
+    .bar_moved = hook_bar_moved,
+    .msi_changed = vfio_irq_hook_msi,
+    .msix_changed = vfio_irq_hook_msix,
+    .destroy = hook_destroy,
+};
+
+static struct vfio_device *device_alloc(const struct model_env *env,
+					struct pci_addr addr)
+{
+	struct vfio_device *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->ctx = env->vfio;
+	d->env = *env;
+	d->fd = -1;
+	d->raw_fd = -1;
+	d->irq.epoll_fd = -1;
+	d->irq.intx_fd = -1;
+	d->irq.resample_fd = -1;
+	d->events.error_fd = -1;
+	d->events.request_fd = -1;
+	d->rom.slot = VFIO_NO_SLOT;
+	if (pci_dev_init(&d->pci, addr, "passthru", &passthru_ops, d)) {
+		free(d);
+		return NULL;
+	}
+	return d;
+}
+
+/* The host's function, if a guest can have it now. */
+static int host_find(struct vfio_device *d, struct hostpci_addr addr,
+		     struct err *err)
+{
+	const struct hostpci_dev *found;
+	struct hostpci *host;
+	int r;
+
+	r = vfio_ctx_host(d->ctx, err, &host);
+	if (!r)
+		r = hostpci_lookup(host, addr, err, &found);
+	if (r)
+		return r;
+	d->host = *found;
+	return hostpci_usable(host, found, err);
+}
+
+static int device_build(struct vfio_device *d, const struct options *o,
+			struct err *err)
+{
+	int r;
+
+	r = vfio_device_open(d, err);
+	if (!r)
+		r = vfio_config_scan(d, err);
+	if (!r)
+		r = vfio_reset_at_start(d, err);
+	if (r)
+		return r;
+	vfio_verify_baseline(d);
+	r = vfio_irq_create(d, err);
+	if (!r)
+		r = vfio_bars_create(d, err);
+	if (!r)
+		r = vfio_config_build(d, err);
+	if (!r)
+		r = vfio_rom_create(d, o->has_rom ? o->rom : NULL, err);
+	if (!r)
+		r = vfio_events_create(d, err);
+	return r;
+}
+
+static int device_add(struct vfio_device *d, const struct options *o,
+		      struct err *err)
+{
+	int r;
+
+	r = host_find(d, o->addr, err);
+	if (!r)
+		r = vfio_ctx_add(d->ctx, d, err);
+	if (!r)
+		r = device_build(d, o, err);
+	if (!r)
+		r = pci_host_add(d->env.pci, &d->pci, err);
+	return r;
+}
+
+static int passthru_create(const struct model_env *env, struct pci_addr addr,
+			   struct cfg *node, struct err *err)
+{
+	CLEANUP_FREE struct options *o = calloc(1, sizeof(*o));
+	struct vfio_device *d;
+	int r;
+
+	if (!o)
+		return err_set(err, -ENOMEM, "passthru: out of memory");
+	r = options_read(node, o, err);
+	if (r)
+		return r;
+	d = device_alloc(env, addr);
+	if (!d)
+		return err_set(err, -ENOMEM, "passthru: out of memory");
+	d->first_rung = o->first_rung;
+	d->rung_chosen = o->rung_chosen;
+	r = device_add(d, o, err);
+	if (r) {
+		device_free(d);
+		return r;
+	}
+	/* INTx, until the guest asks for messages. */
+	pthread_mutex_lock(&d->pci.lock);
+	vfio_irq_sync(d);
+	pthread_mutex_unlock(&d->pci.lock);
+	return 0;
+}
+
+const struct pci_model passthru_model = {
+    .name = "passthru",
+    .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD])",
+    .parse = passthru_parse,
+    .create = passthru_create,
+};

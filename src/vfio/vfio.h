@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PCI devices of the host in a guest, through Linux VFIO.
+ *
+ * One `struct vfio_ctx` per machine owns the container (the I/O address space
+ * in which all passed-through devices do their DMA), its IOMMU groups and the
+ * list of devices. The model `passthru` finds it in model_env.vfio.
+ *
+ * Call order:
+ *   vfio_ctx_create()     before the first device; touches nothing of the host
+ *   passthru_model.create opens group and device. The first one also maps all
+ *                         guest RAM for DMA (it is pinned from then on), so
+ *                         RAM must have been added to gmem before, and KVM's
+ *                         interrupt controllers must exist
+ *   ... the guest runs ...
+ *   vfio_quiesce_all()    any time: no DMA and no interrupts from here on
+ *   vfio_reset_all()      no vCPU runs any more: every device is made quiet,
+ *                         reset and verified
+ *   pci_host_destroy()    closes the devices
+ *   vfio_ctx_destroy()    closes groups and container
+ *
+ * kill -9 needs no clean-up: the kernel closes the descriptors, which stops
+ * DMA, frees interrupts, resets the device and unpins memory.
+ *
+ * Threads: create, reset and destroy on the event loop's thread with no vCPU
+ * running; vfio_quiesce_all() from any thread that holds no device's lock.
+ * Limits: VFIO_DEVICES_MAX functions, VFIO_GROUPS_MAX groups.
+ * Sources: Linux uapi <linux/vfio.h>, Documentation/driver-api/vfio.rst; PCI
+ * Local Bus 3.0; PCI Express Base 5.0.
+ */
+#ifndef VFIO_VFIO_H
+#define VFIO_VFIO_H
+
+#include "base/base.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "bus/model.h"
+#include "gmem/gmem.h"
+#include "proto/status.h"
+
+#define VFIO_DEVICES_MAX 64u
+#define VFIO_GROUPS_MAX	 64u
+
+struct vfio_ctx;
+struct vfio_ops;
+
+struct vfio_params {
+	struct gmem *gmem;
+	const struct clock *clock;
+	const char *root;	    /* "/"; a fixture tree in tests */
+	const struct vfio_ops *ops; /* NULL: the kernel's system calls */
+	/*
+	 * KVM's VFIO pseudo-device learns of a group before a device of it is
+	 * opened, and forgets it before the group is closed. 0 or -errno.
+	 */
+	int (*kvm_vfio_add)(void *ctx, int group_fd);
+	int (*kvm_vfio_del)(void *ctx, int group_fd);
+	void *kvm_ctx;
+	/* One STATUS_DEVICE per reset; on the thread that resets. */
+	void (*event)(void *ctx, const struct status *status);
+	void *event_ctx;
+};
+
+/* `params` is copied; what it points to must outlive the context. */
+MUST_CHECK int vfio_ctx_create(const struct vfio_params *params,
+			       struct err *err, struct vfio_ctx **ret_ctx);
+void vfio_ctx_destroy(struct vfio_ctx *ctx); /* NULL allowed */
+
+/* Functions passed through so far. */
+unsigned vfio_device_count(struct vfio_ctx *ctx);
+
+/*
+ * Takes bus mastering and interrupts from every device, for good: what the
+ * guest writes to COMMAND later does not bring them back. Idempotent.
+ */
+void vfio_quiesce_all(struct vfio_ctx *ctx);
+
+/*
+ * Quiesces, then resets every device by the best method that works and
+ * verifies that it came back; one event per device. -EIO when at least one
+ * did not: the guest must not be started on it again.
+ */
+MUST_CHECK int vfio_reset_all(struct vfio_ctx *ctx);
+
+/*
+ * -s N,passthru,ADDRESS[,rom=FILE][,reset=auto|flr|bus|pm][,bootindex=N];
+ * docs/devices/passthru.md describes what the guest sees.
+ */
+extern const struct pci_model passthru_model;
+
+#endif
