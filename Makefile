@@ -44,10 +44,10 @@ lab-check: all
 
 # 50 reboots, kill -9 at random points: too long for every commit.
 soak: all
-	@lab/run --deadline 3600 soak
+	@lab/run soak-reboots soak-kill9
 
 bench: all
-	@lab/bench/run
+	@lab/bench/bench
 
 fuzz: setup
 	@tools/fuzz
