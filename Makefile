@@ -10,7 +10,7 @@ JOBS   ?= $(shell nproc)
 	install fmt clean
 
 all: setup
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) -Dtests=false >/dev/null
+	@test -f $(BUILD)/build.ninja || tools/quiet meson setup $(BUILD) -Dtests=false
 	@ninja -C $(BUILD) -j $(JOBS) --quiet
 
 setup:
@@ -18,8 +18,8 @@ setup:
 
 # The same sources with AddressSanitizer and UBSan, for the unit tests.
 san: setup
-	@test -f $(SAN)/build.ninja || meson setup $(SAN) \
-		-Db_sanitize=address,undefined --werror >/dev/null
+	@test -f $(SAN)/build.ninja || tools/quiet meson setup $(SAN) \
+		-Db_sanitize=address,undefined --werror
 	@ninja -C $(SAN) -j $(JOBS) --quiet
 
 # The main job in an emulated host, step by step, for a person to follow.

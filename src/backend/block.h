@@ -9,7 +9,10 @@
  *
  * Promise: a WRITE reported done is in the host's page cache at least; after a
  * FLUSH (or with `sync`/`direct`) it is on the medium. Nothing acknowledged is
- * lost when the process is killed.
+ * lost when the process is killed. Once a flush has failed, every later one
+ * fails too: the kernel may have dropped the data it could not write.
+ *
+ * Worker threads are started by the first request, at most BLOCK_WORKERS.
  *
  * Limits: BLOCK_IOV_MAX pieces a request, lengths and offsets multiples of
  * the logical sector size inside the disk (else -EINVAL / -ERANGE in done()).
@@ -25,18 +28,25 @@
 #include "base/err.h"
 
 #define BLOCK_IOV_MAX 256u
+#define BLOCK_WORKERS 2u
 
 struct block;
 
-enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD,
-	BLOCK_WRITE_ZEROES };
+enum block_op {
+	BLOCK_READ,
+	BLOCK_WRITE,
+	BLOCK_FLUSH,
+	BLOCK_DISCARD, /* what it reads as afterwards is undefined */
+	BLOCK_WRITE_ZEROES,
+};
 
 struct block_req {
 	enum block_op op;
-	uint64_t offset;  /* bytes */
-	uint64_t len;	  /* bytes; READ/WRITE: sum of the iovec */
+	uint64_t offset; /* bytes */
+	uint64_t len;	 /* bytes; READ/WRITE: sum of the iovec */
 	const struct iovec *iov;
 	unsigned iovcnt;
+	bool may_unmap; /* WRITE_ZEROES: the range may become a hole */
 	/* result: 0 or negative errno. The request may be reused inside. */
 	void (*done)(struct block_req *req, int result);
 	void *ctx;
@@ -44,30 +54,37 @@ struct block_req {
 };
 
 struct block_info {
-	uint64_t size;		/* bytes, multiple of logical_sector */
+	uint64_t size; /* bytes, multiple of logical_sector */
 	uint32_t logical_sector;
 	uint32_t physical_sector;
 	bool read_only;
 	bool can_discard;
-	bool write_cache;	/* false with sync/direct: flush is a no-op */
+	bool write_cache; /* false with sync/direct: flush is a no-op */
 };
 
 /*
- * Reads `path` and the options nocache, direct, sync, ro, nodelete,
- * sectorsize=logical[/physical] from `node` (facts of bhyve's block options).
- * The error names the file and the cure. The file is locked (OFD lock: shared
+ * Reads `path` and the options nocache (O_DIRECT), direct and sync (both
+ * O_SYNC), ro, nodelete, sectorsize=logical[/physical] from `node`. The error
+ * names the file and the cure. A block device that the host uses (mounted, part
+ * of a RAID) is refused for writing. The file is locked (OFD lock: shared
  * when read-only, exclusive otherwise); a second writer is refused by naming
  * the file and, where known, the process that has it.
  */
 MUST_CHECK int block_open(struct cfg *node, struct err *err,
-    struct block **ret_block);
+			  struct block **ret_block);
 struct block_info block_info(const struct block *block);
-void block_submit(struct block *block, struct block_req *req);
+/*
+ * Never blocks and never calls done() itself, so the caller may hold the lock
+ * that done() takes. Negative errno when no worker thread could be started:
+ * then done() will not be called.
+ */
+MUST_CHECK int block_submit(struct block *block, struct block_req *req);
 /* Waits until every submitted request is done. */
 void block_drain(struct block *block);
 void block_close(struct block *block); /* drains; NULL allowed */
 
-/* The option names block_open() understands, NULL-terminated (for cfg_check_known). */
+/* The option names block_open() understands, NULL-terminated (for
+ * cfg_check_known). */
 extern const char *const block_options[];
 
 #endif

@@ -3,14 +3,18 @@
  * Network back end: where a NIC's Ethernet frames go.
  *
  * Chosen by the `backend` value of a NIC's config node: "tapN" (an existing or
- * new tap interface) or "slirp" (user-mode network through libslirp, with
- * `hostfwd=`), or none (a link without peer: frames vanish).
+ * new tap interface; an existing one may have any name), or "slirp" (user-mode
+ * network 10.0.2.0/24 through libslirp, with hostfwd=PROTO:[HA]:HP-[GA]:GP
+ * separated by semicolons), or none (a link without peer: frames vanish).
  * Frames carry a struct virtio_net_hdr_v1 (12 bytes) in front when
  * net_set_vnet_hdr() was accepted, else nothing.
  *
- * Threads: receive callbacks run on the event loop's thread; net_send() from
- * any one thread at a time.
- * Limits: frames up to NET_FRAME_MAX bytes.
+ * Threads: receive callbacks run on the event loop's thread, never inside
+ * another function of this header, so they may take the lock under which the
+ * owner calls those. open and close on that thread or while it does not run,
+ * net_send() from one thread at a time, the rest from any thread.
+ * Limits: frames up to NET_FRAME_MAX bytes in up to NET_IOV_MAX pieces; others
+ * are dropped.
  */
 #ifndef BACKEND_NET_H
 #define BACKEND_NET_H
@@ -23,6 +27,8 @@
 #include "base/evloop.h"
 
 #define NET_FRAME_MAX (65536u + 64u)
+#define NET_IOV_MAX   256u
+#define NET_HDR_BYTES 12u /* sizeof(struct virtio_net_hdr_v1) */
 
 struct net;
 
@@ -31,25 +37,29 @@ struct net;
  * the frame (taps: unread) and stops until net_resume().
  */
 typedef bool net_receive_fn(void *ctx, const struct iovec *iov,
-    unsigned iovcnt);
+			    unsigned iovcnt);
 
 MUST_CHECK int net_open(struct cfg *node, struct evloop *loop,
-    net_receive_fn *receive, void *ctx, struct err *err, struct net **ret_net);
+			net_receive_fn *receive, void *ctx, struct err *err,
+			struct net **ret_net);
 void net_close(struct net *net); /* NULL allowed */
 
-/* Starts or stops delivery (guest driver ready or reset). */
+/* Starts or stops delivery (guest driver ready or reset); off at first. */
 void net_enable(struct net *net, bool on);
 /* The guest has buffers again; any thread. */
 void net_resume(struct net *net);
 /* A frame that cannot be sent is dropped, as on a wire. */
 void net_send(struct net *net, const struct iovec *iov, unsigned iovcnt);
-/* Offloads (TUN_F_* bits) the guest accepts; -ENOTSUP without vnet headers. */
+/*
+ * Puts headers in front of frames (off at first) and says which offloads, as
+ * TUN_F_* bits, the guest accepts; -ENOTSUP when the back end cannot.
+ */
 MUST_CHECK int net_set_vnet_hdr(struct net *net, bool on, unsigned tun_f);
 bool net_has_vnet_hdr(const struct net *net);
 
 /* MAC of a NIC: `mac=` of the node or 58:9c:fc + a hash of `key`. */
 MUST_CHECK int net_mac(struct cfg *node, const char *key, struct err *err,
-    uint8_t ret_mac[6]);
+		       uint8_t ret_mac[6]);
 
 extern const char *const net_options[];
 

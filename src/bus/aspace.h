@@ -55,6 +55,7 @@ void aspace_destroy(struct aspace *as); /* NULL allowed */
 /* -EEXIST (message names both regions) on overlap, -EINVAL beyond the limit. */
 MUST_CHECK int aspace_add(struct aspace *as, struct aspace_region *region,
     uint64_t base, struct err *err);
+/* Removing a region that was never added does nothing. */
 void aspace_remove(struct aspace *as, struct aspace_region *region);
 
 /*

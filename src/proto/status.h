@@ -51,7 +51,7 @@ enum status_kind {
 struct status {
 	enum status_kind kind;
 	char selector[16]; /* DEVICE: "3/0/0" */
-	char bdf[16];	   /* DEVICE: "0000:03:00.0" */
+	char bdf[20];	   /* DEVICE: "0000:03:00.0" */
 	char method[24];   /* DEVICE */
 	unsigned ms;	   /* DEVICE */
 	bool ok;	   /* DEVICE */

@@ -25,7 +25,7 @@ const char *const block_options[] = {"path", NULL};
 static struct block the_block;
 
 int block_open(struct cfg *node UNUSED, struct err *err UNUSED,
-    struct block **ret_block)
+	       struct block **ret_block)
 {
 	*ret_block = &the_block;
 	return 0;
@@ -104,8 +104,7 @@ void block_close(struct block *block)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script script = {
-	    .data = data,
-	    .size = size,
+	    .in = {data, size},
 	    .queues = 1,
 	    .backend = complete,
 	};
@@ -115,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_init("fuzz", LOG_ERROR);
 	world_create(&w);
 	if (virtio_blk_model.create(&w.env, SCRIPT_ADDR,
-		world_node(&w, "path=/disk"), &err))
+				    world_node(&w, "path=/disk"), &err))
 		abort();
 	world_start(&w);
 	script_run(&w, &script);

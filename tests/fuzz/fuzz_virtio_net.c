@@ -23,8 +23,8 @@ const char *const net_options[] = {"backend", NULL};
 static struct net the_net;
 
 int net_open(struct cfg *node UNUSED, struct evloop *loop UNUSED,
-    net_receive_fn *receive, void *ctx, struct err *err UNUSED,
-    struct net **ret_net)
+	     net_receive_fn *receive, void *ctx, struct err *err UNUSED,
+	     struct net **ret_net)
 {
 	the_net.receive = receive;
 	the_net.ctx = ctx;
@@ -44,8 +44,7 @@ void net_resume(struct net *net UNUSED)
 {
 }
 
-void net_send(struct net *net UNUSED, const struct iovec *iov,
-    unsigned iovcnt)
+void net_send(struct net *net UNUSED, const struct iovec *iov, unsigned iovcnt)
 {
 	uint64_t sum = 0;
 	unsigned i;
@@ -74,7 +73,7 @@ bool net_has_vnet_hdr(const struct net *net)
 }
 
 int net_mac(struct cfg *node UNUSED, const char *key UNUSED,
-    struct err *err UNUSED, uint8_t ret_mac[6])
+	    struct err *err UNUSED, uint8_t ret_mac[6])
 {
 	memset(ret_mac, 2, 6);
 	return 0;
@@ -96,14 +95,13 @@ static void wire(void *ctx UNUSED, uint8_t arg)
 		(void)the_net.receive(the_net.ctx, iov, 2);
 	else
 		(void)the_net.receive(the_net.ctx,
-		    iov[0].iov_len ? &iov[0] : &iov[1], 1);
+				      iov[0].iov_len ? &iov[0] : &iov[1], 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script script = {
-	    .data = data,
-	    .size = size,
+	    .in = {data, size},
 	    .queues = 2,
 	    .backend = wire,
 	};
@@ -116,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	the_net.headers = data[0] & 1;
 	world_create(&w);
 	if (virtio_net_model.create(&w.env, SCRIPT_ADDR, world_node(&w, ""),
-		&err))
+				    &err))
 		abort();
 	world_start(&w);
 	script_run(&w, &script);

@@ -50,7 +50,7 @@ static void check_span(const struct bounds *b, const struct ring_span *span)
 }
 
 static void use_chain(struct ring *ring, struct ring_chain *chain,
-    const struct bounds *b, uint8_t how)
+		      const struct bounds *b, uint8_t how)
 {
 	uint8_t bytes[48], *place;
 	size_t len = how % sizeof(bytes);
@@ -73,8 +73,8 @@ static void use_chain(struct ring *ring, struct ring_chain *chain,
 		(void)!ring_show(ring);
 }
 
-static void play(struct gmem *gmem, const struct bounds *b,
-    const uint8_t *data, size_t size)
+static void play(struct gmem *gmem, const struct bounds *b, const uint8_t *data,
+		 size_t size)
 {
 	struct ring ring = {
 	    .gmem = gmem,
@@ -103,14 +103,17 @@ static void play(struct gmem *gmem, const struct bounds *b,
 			abort();
 		if (ring.out == mark.out)
 			continue;
+		if (how >> 2 == 0x1f) {
+			(void)!ring_give(&ring, chain.head, how);
+			ring_rewind(&ring, mark);
+			continue;
+		}
 		use_chain(&ring, &chain, b, how);
 		(void)ring_wants_interrupt(&ring);
 		/* The guest goes on writing meanwhile. */
 		if (how & 1)
 			(void)!gmem_write(gmem, gpa((uint64_t)how << 1),
-			    data + n % size, 1);
-		if (how == 0x7e && ring.used_shown == mark.used_next)
-			ring_rewind(&ring, mark);
+					  data + n % size, 1);
 	}
 	ring_stop(&ring);
 }
@@ -120,9 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct gmem *gmem;
 	static struct bounds b;
 
-	if (!gmem && (gmem_create(&gmem) ||
-			 gmem_add_ram(gmem, gpa(0), RAM, NULL) ||
-			 gmem_for_each(gmem, find_host, &b)))
+	if (!gmem &&
+	    (gmem_create(&gmem) || gmem_add_ram(gmem, gpa(0), RAM, NULL) ||
+	     gmem_for_each(gmem, find_host, &b)))
 		abort();
 	if (size < 3 || size > RAM / 2)
 		return 0;

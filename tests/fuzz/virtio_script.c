@@ -7,102 +7,80 @@
 #define OPS_MAX 2000u
 #define CHAIN	8u
 
-static uint8_t take8(struct script *s)
-{
-	if (!s->size)
-		return 0;
-	s->size--;
-	return *s->data++;
-}
-
-static uint16_t take16(struct script *s)
-{
-	uint16_t low = take8(s);
-
-	return (uint16_t)(low | take8(s) << 8);
-}
-
-static uint32_t take32(struct script *s)
-{
-	uint32_t low = take16(s);
-
-	return low | (uint32_t)take16(s) << 16;
-}
-
 /* Mostly addresses that are RAM, sometimes just outside, sometimes wild. */
 static uint64_t take_addr(struct script *s)
 {
-	uint8_t kind = take8(s);
+	uint8_t kind = feed_u8(&s->in);
 
 	if (kind < 200)
-		return (uint64_t)take16(s) << 4;
+		return (uint64_t)feed_u16(&s->in) << 4;
 	if (kind < 225)
-		return WORLD_RAM_END - take8(s);
+		return WORLD_RAM_END - feed_u8(&s->in);
 	if (kind < 240)
-		return WORLD_RAM - take8(s);
-	return (uint64_t)take32(s) << 32 | take32(s);
+		return WORLD_RAM - feed_u8(&s->in);
+	return (uint64_t)feed_u32(&s->in) << 32 | feed_u32(&s->in);
 }
 
 static uint32_t take_len(struct script *s)
 {
-	uint8_t kind = take8(s);
+	uint8_t kind = feed_u8(&s->in);
 
 	if (kind < 128)
 		return kind;
-	return kind < 240 ? take16(s) : take32(s);
+	return kind < 240 ? feed_u16(&s->in) : feed_u32(&s->in);
 }
 
 static void op_bar(struct world *w, struct driver *d, struct script *s)
 {
-	unsigned size = 1u << (take8(s) & 3);
-	uint64_t at = d->bar + (take16(s) & 0x3fff), v;
+	unsigned size = 1u << (feed_u8(&s->in) & 3);
+	uint64_t at = d->bar + (feed_u16(&s->in) & 0x3fff), v;
 
-	if (take8(s) & 1)
+	if (feed_u8(&s->in) & 1)
 		(void)aspace_read(w->mmio, at, size, &v);
 	else
-		(void)aspace_write(w->mmio, at, size, take32(s));
+		(void)aspace_write(w->mmio, at, size, feed_u32(&s->in));
 }
 
 static void op_common(struct driver *d, struct script *s)
 {
-	unsigned reg = take8(s) % 60;
-	unsigned size = 1u << (take8(s) % 3);
+	unsigned reg = feed_u8(&s->in) % 60;
+	unsigned size = 1u << (feed_u8(&s->in) % 3);
 
-	driver_write(d, reg, size, take32(s));
+	driver_write(d, reg, size, feed_u32(&s->in));
 	(void)driver_read(d, reg, size);
 }
 
 static void op_cfg(struct world *w, struct script *s)
 {
-	unsigned size = 1u << (take8(s) % 3);
-	unsigned off = take8(s) & ~(size - 1);
+	unsigned size = 1u << (feed_u8(&s->in) % 3);
+	unsigned off = feed_u8(&s->in) & ~(size - 1);
 
-	if (take8(s) & 1)
+	if (feed_u8(&s->in) & 1)
 		(void)world_cfg_read(w, SCRIPT_ADDR, off, size);
 	else
-		world_cfg_write(w, SCRIPT_ADDR, off, size, take32(s));
+		world_cfg_write(w, SCRIPT_ADDR, off, size, feed_u32(&s->in));
 }
 
 static void op_memory(struct world *w, struct script *s)
 {
-	uint64_t at = (uint64_t)take16(s) << 4;
+	uint64_t at = (uint64_t)feed_u16(&s->in) << 4;
 	uint8_t bytes[64];
-	size_t len = MIN((size_t)(take8(s) & 63), s->size);
+	size_t len = MIN((size_t)(feed_u8(&s->in) & 63), s->in.len);
 
-	memcpy(bytes, s->data, len);
-	s->data += len;
-	s->size -= len;
+	memcpy(bytes, s->in.data, len);
+	s->in.data += len;
+	s->in.len -= len;
 	mem_put(w, at, bytes, len);
 }
 
 static unsigned take_bufs(struct script *s, struct driver_buf bufs[CHAIN])
 {
-	unsigned n = 1 + take8(s) % CHAIN, i;
+	unsigned n = 1 + feed_u8(&s->in) % CHAIN, i;
 
 	for (i = 0; i < n; i++) {
 		bufs[i].addr = take_addr(s);
 		bufs[i].len = take_len(s);
-		bufs[i].write = take8(s) & 1;
+		bufs[i].write = feed_u8(&s->in) & 1;
 	}
 	return n;
 }
@@ -110,21 +88,22 @@ static unsigned take_bufs(struct script *s, struct driver_buf bufs[CHAIN])
 static void op_chain(struct driver *d, struct script *s, bool indirect)
 {
 	struct driver_buf bufs[CHAIN];
-	unsigned q = take8(s) % s->queues;
+	unsigned q = feed_u8(&s->in) % s->queues;
 	unsigned n;
 
 	if (!d->q[q].size)
 		return;
 	n = take_bufs(s, bufs);
 	if (indirect)
-		driver_add_indirect(d, q, 0x8000 + (take8(s) << 4), bufs, n);
+		driver_add_indirect(d, q, 0x8000 + (feed_u8(&s->in) << 4), bufs,
+				    n);
 	else
 		driver_add(d, q, bufs, n);
 }
 
 static void op_desc(struct driver *d, struct script *s)
 {
-	unsigned q = take8(s) % s->queues;
+	unsigned q = feed_u8(&s->in) % s->queues;
 	uint64_t addr;
 	uint32_t len;
 
@@ -132,22 +111,22 @@ static void op_desc(struct driver *d, struct script *s)
 		return;
 	addr = take_addr(s);
 	len = take_len(s);
-	driver_desc(d, q, take8(s) % d->q[q].size, addr, len, take8(s) & 7,
-		    take8(s));
-	driver_offer(d, q, take8(s));
+	driver_desc(d, q, feed_u8(&s->in) % d->q[q].size, addr, len,
+		    feed_u8(&s->in) & 7, feed_u8(&s->in));
+	driver_offer(d, q, feed_u8(&s->in));
 }
 
 static void op_up(struct driver *d, struct script *s)
 {
-	uint64_t features = take32(s);
+	uint64_t features = feed_u32(&s->in);
 
-	driver_up(d, features | (uint64_t)(take8(s) & 1) << 32, s->queues,
-		  (uint16_t)(1u << (take8(s) % 6)));
+	driver_up(d, features | (uint64_t)(feed_u8(&s->in) & 1) << 32,
+		  s->queues, (uint16_t)(1u << (feed_u8(&s->in) % 6)));
 }
 
 static void script_op(struct world *w, struct driver *d, struct script *s)
 {
-	switch (take8(s) % 12) {
+	switch (feed_u8(&s->in) % 12) {
 	case 0:
 		op_up(d, s);
 		break;
@@ -173,16 +152,16 @@ static void script_op(struct world *w, struct driver *d, struct script *s)
 		op_desc(d, s);
 		break;
 	case 8:
-		driver_kick(d, take8(s) % s->queues);
+		driver_kick(d, feed_u8(&s->in) % s->queues);
 		break;
 	case 9:
 		world_run(w);
 		break;
 	case 10:
-		s->backend(s->ctx, take8(s));
+		s->backend(s->ctx, feed_u8(&s->in));
 		break;
 	default:
-		driver_set_status(d, take8(s));
+		driver_set_status(d, feed_u8(&s->in));
 		break;
 	}
 }
@@ -195,7 +174,7 @@ void script_run(struct world *w, struct script *script)
 	if (!driver_probe(&d, w, SCRIPT_ADDR))
 		abort();
 	driver_msix_enable(&d, script->queues + 1);
-	for (ops = 0; script->size && ops < OPS_MAX; ops++)
+	for (ops = 0; feed_more(&script->in) && ops < OPS_MAX; ops++)
 		script_op(w, &d, script);
 	world_run(w);
 }

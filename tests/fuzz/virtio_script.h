@@ -10,6 +10,7 @@
 #define TESTS_FUZZ_VIRTIO_SCRIPT_H
 
 #include "driver.h"
+#include "feed.h"
 
 #define SCRIPT_ADDR ((struct pci_addr){0, 4, 0})
 
@@ -17,8 +18,7 @@
 typedef void script_fn(void *ctx, uint8_t arg);
 
 struct script {
-	const uint8_t *data;
-	size_t size;
+	struct feed in;
 	unsigned queues;
 	script_fn *backend; /* the back end does something */
 	void *ctx;

@@ -57,7 +57,7 @@ static struct fixture *build(const char *options, bool intx)
 	close(fd);
 	snprintf(text, sizeof(text), "path=%s%s", f->path, options);
 	if (virtio_blk_model.create(&f->w.env, ADDR, world_node(&f->w, text),
-		&err))
+				    &err))
 		fail_msg("%s", err.msg);
 	world_start(&f->w);
 	assert_true(driver_probe(&f->d, &f->w, ADDR));
@@ -91,7 +91,7 @@ static int teardown(void **state)
 
 /* Queues one request of a slot; nothing is notified yet. */
 static void queue_request(struct fixture *f, unsigned slot, uint32_t type,
-    unsigned first, unsigned sectors)
+			  unsigned first, unsigned sectors)
 {
 	uint64_t data = DATA + slot * SLOT_BYTES, at = HEADER + slot * 16;
 	uint32_t len = sectors * 512, cut = len / 3 / 4 * 4;
@@ -125,7 +125,7 @@ static void wait_used(struct fixture *f, unsigned count)
 			continue;
 		}
 		assert_true(clock_host()->mono_ns(clock_host()) - start <
-		    WAIT_NS);
+			    WAIT_NS);
 		assert_int_equal(evloop_step(f->w.loop, 1), 0);
 	}
 }
@@ -143,18 +143,18 @@ static void random_rounds(struct fixture *f, unsigned rounds)
 
 			write[s] = rand() & 1;
 			first[s] = (unsigned)rand() % SLOT_SECTORS;
-			sectors[s] = 1 +
-			    (unsigned)rand() % (SLOT_SECTORS - first[s]);
+			sectors[s] =
+			    1 + (unsigned)rand() % (SLOT_SECTORS - first[s]);
 			if (write[s]) {
 				for (i = 0; i < sectors[s] * 512; i++)
 					buf[i] = (uint8_t)rand();
 				mem_put(&f->w, DATA + s * SLOT_BYTES, buf,
-				    sectors[s] * 512);
+					sectors[s] * 512);
 				memcpy(shadow + first[s] * 512, buf,
-				    sectors[s] * 512);
+				       sectors[s] * 512);
 			}
-			queue_request(f, s,
-			    write[s] ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+			queue_request(
+			    f, s, write[s] ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
 			    first[s], sectors[s]);
 			if (s % 5 == 0)
 				driver_kick(&f->d, 0);
@@ -165,9 +165,9 @@ static void random_rounds(struct fixture *f, unsigned rounds)
 			mem_get(&f->w, STATUS + s, &status, 1);
 			assert_int_equal(status, VIRTIO_BLK_S_OK);
 			mem_get(&f->w, DATA + s * SLOT_BYTES, buf,
-			    sectors[s] * 512);
-			assert_memory_equal(buf,
-			    f->shadow + s * SLOT_BYTES + first[s] * 512,
+				sectors[s] * 512);
+			assert_memory_equal(
+			    buf, f->shadow + s * SLOT_BYTES + first[s] * 512,
 			    sectors[s] * 512);
 		}
 	}
@@ -215,8 +215,11 @@ static void test_discard_reads_zero(void **state)
 	mem_put32(&f->w, DATA + 8, 16);
 	mem_put32(&f->w, DATA + 12, 1);
 	mem_put32(&f->w, HEADER, VIRTIO_BLK_T_WRITE_ZEROES);
-	driver_add(&f->d, 0, (struct driver_buf[]){{HEADER, 16, false},
-	    {DATA, 16, false}, {STATUS, 1, true}}, 3);
+	driver_add(&f->d, 0,
+		   (struct driver_buf[]){{HEADER, 16, false},
+					 {DATA, 16, false},
+					 {STATUS, 1, true}},
+		   3);
 	driver_kick(&f->d, 0);
 	wait_used(f, 1);
 	mem_get(&f->w, STATUS, &status, 1);
@@ -241,7 +244,8 @@ static void test_reset_under_load(void **state)
 		start = clock_host()->mono_ns(clock_host());
 		while (driver_status(&f->d))
 			assert_true(clock_host()->mono_ns(clock_host()) -
-				start < WAIT_NS);
+					start <
+				    WAIT_NS);
 		driver_up(&f->d, UINT64_MAX & ~BIT64(29), 1, 128);
 	}
 	random_rounds(f, 2);
@@ -262,7 +266,7 @@ static void test_answered_is_written(void **state)
 	wait_used(f, 1);
 	fd = open(f->path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(pread(fd, back, sizeof(back), 3 * SLOT_BYTES),
-	    sizeof(back));
+			 sizeof(back));
 	close(fd);
 	assert_memory_equal(back, out, sizeof(out));
 }
@@ -273,10 +277,8 @@ static void test_answered_is_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_integrity),
-	    INTX(test_integrity_intx),
-	    T(test_discard_reads_zero),
-	    T(test_reset_under_load),
+	    T(test_integrity),		 INTX(test_integrity_intx),
+	    T(test_discard_reads_zero),	 T(test_reset_under_load),
 	    T(test_answered_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

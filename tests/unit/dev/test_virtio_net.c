@@ -19,14 +19,14 @@
 #include "dev/virtio_models.h"
 #include "driver.h"
 
-#define ADDR   ((struct pci_addr){0, 4, 0})
-#define RX     0u
-#define TX     1u
-#define SIZE   16u
-#define RXBUF  0x100000u
-#define TXBUF  0x200000u
-#define HDR    12u
-#define ALL    UINT64_MAX
+#define ADDR  ((struct pci_addr){0, 4, 0})
+#define RX    0u
+#define TX    1u
+#define SIZE  16u
+#define RXBUF 0x100000u
+#define TXBUF 0x200000u
+#define HDR   12u
+#define ALL   UINT64_MAX
 
 /* ---- a back end that is the test ---- */
 
@@ -44,7 +44,8 @@ const char *const net_options[] = {"backend", "hostfwd", "mac", NULL};
 static struct net *the_net;
 
 int net_open(struct cfg *node, struct evloop *loop UNUSED,
-    net_receive_fn *receive, void *ctx, struct err *err, struct net **ret_net)
+	     net_receive_fn *receive, void *ctx, struct err *err,
+	     struct net **ret_net)
 {
 	const char *backend = cfg_raw(node, "backend");
 
@@ -83,10 +84,10 @@ void net_send(struct net *net, const struct iovec *iov, unsigned iovcnt)
 	net->sent++;
 	net->last_len = 0;
 	for (i = 0; i < iovcnt; i++) {
-		assert_true(iov[i].iov_len <= sizeof(net->last) -
-			net->last_len);
+		assert_true(iov[i].iov_len <=
+			    sizeof(net->last) - net->last_len);
 		memcpy(net->last + net->last_len, iov[i].iov_base,
-		    iov[i].iov_len);
+		       iov[i].iov_len);
 		net->last_len += iov[i].iov_len;
 	}
 }
@@ -106,7 +107,7 @@ bool net_has_vnet_hdr(const struct net *net)
 }
 
 int net_mac(struct cfg *node, const char *key, struct err *err,
-    uint8_t ret_mac[6])
+	    uint8_t ret_mac[6])
 {
 	const char *mac = cfg_raw(node, "mac");
 
@@ -132,8 +133,8 @@ static struct fixture *build(const char *options)
 	assert_non_null(f);
 	world_create(&f->w);
 	assert_int_equal(cfg_set(f->w.root, "name", "guest", &err), 0);
-	if (virtio_net_model.create(&f->w.env, ADDR,
-		world_node(&f->w, options), &err))
+	if (virtio_net_model.create(&f->w.env, ADDR, world_node(&f->w, options),
+				    &err))
 		fail_msg("%s", err.msg);
 	world_start(&f->w);
 	assert_true(driver_probe(&f->d, &f->w, ADDR));
@@ -179,8 +180,8 @@ static void add_rx(struct fixture *f, unsigned n, uint32_t len)
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		struct driver_buf buf = {
-		    RXBUF + 0x1000u * f->d.q[RX].next_desc, len, true};
+		struct driver_buf buf = {RXBUF + 0x1000u * f->d.q[RX].next_desc,
+					 len, true};
 
 		mem_put(&f->w, buf.addr, fresh, sizeof(fresh));
 		driver_add(&f->d, RX, &buf, 1);
@@ -189,7 +190,7 @@ static void add_rx(struct fixture *f, unsigned n, uint32_t len)
 
 /* A frame of `len` bytes 1, 2, 3... as the wire brings it. */
 static bool wire(struct fixture *f UNUSED, const struct virtio_net_hdr_v1 *hdr,
-    size_t len)
+		 size_t len)
 {
 	static const struct virtio_net_hdr_v1 plain;
 	uint8_t frame[HDR + 8192];
@@ -208,7 +209,7 @@ static bool wire(struct fixture *f UNUSED, const struct virtio_net_hdr_v1 *hdr,
 
 /* The next used receive buffer holds frame bytes from `at`; returns its len. */
 static uint32_t got(struct fixture *f, size_t at, bool header,
-    unsigned num_buffers)
+		    unsigned num_buffers)
 {
 	uint8_t buf[4096];
 	uint32_t id, len, i, skip = header ? HDR : 0;
@@ -240,13 +241,14 @@ static void test_parse(void **state UNUSED)
 	struct err err;
 
 	assert_int_equal(cfg_make(root, "a", &err, &node), 0);
-	assert_int_equal(virtio_net_model.parse(node, "tap0,mac=x,mtu=9000",
-	    &err), 0);
+	assert_int_equal(
+	    virtio_net_model.parse(node, "tap0,mac=x,mtu=9000", &err), 0);
 	assert_string_equal(cfg_raw(node, "backend"), "tap0");
 	assert_string_equal(cfg_raw(node, "mtu"), "9000");
 	assert_int_equal(cfg_make(root, "b", &err, &node), 0);
-	assert_int_equal(virtio_net_model.parse(node,
-	    "slirp,hostfwd=tcp::1-:2;udp::3-:4", &err), 0);
+	assert_int_equal(virtio_net_model.parse(
+			     node, "slirp,hostfwd=tcp::1-:2;udp::3-:4", &err),
+			 0);
 	assert_string_equal(cfg_raw(node, "backend"), "slirp");
 	assert_string_equal(cfg_raw(node, "hostfwd"), "tcp::1-:2;udp::3-:4");
 	assert_int_equal(cfg_make(root, "c", &err, &node), 0);
@@ -263,8 +265,9 @@ static void refused(const char *options, const char *text)
 
 	world_create(&w);
 	assert_int_equal(cfg_set(w.root, "name", "guest", &err), 0);
-	assert_int_not_equal(virtio_net_model.create(&w.env, ADDR,
-	    world_node(&w, options), &err), 0);
+	assert_int_not_equal(virtio_net_model.create(
+				 &w.env, ADDR, world_node(&w, options), &err),
+			     0);
 	assert_string_equal(err.msg, text);
 	assert_null(the_net);
 	world_destroy(&w);
@@ -275,9 +278,9 @@ static void test_refusals(void **state UNUSED)
 	refused("backend=bad", "virtio-net: network back end bad: no");
 	refused("mac=bad", "virtio-net: mac=bad is not an address");
 	refused("mtu=67", "virtio-net: pci.0.4.0.mtu: '67' is not a number"
-	    " from 68 to 65535");
+			  " from 68 to 65535");
 	refused("mtuu=1500", "virtio-net: pci.0.4.0.mtuu: unknown option, did"
-	    " you mean 'mtu'?");
+			     " you mean 'mtu'?");
 }
 
 static void test_config(void **state)
@@ -287,7 +290,7 @@ static void test_config(void **state)
 
 	assert_int_equal(world_cfg_read(&f->w, ADDR, 2, 2), 0x1041);
 	assert_int_equal(world_cfg_read(&f->w, ADDR, PCI_CLASS_DEVICE, 2),
-	    0x0200);
+			 0x0200);
 	assert_int_equal(driver_config(&f->d, 0, 4), 0x01fc9c58);
 	assert_int_equal(driver_config(&f->d, 4, 2), 0x0302);
 	assert_int_equal(driver_config(&f->d, 6, 2), VIRTIO_NET_S_LINK_UP);
@@ -319,11 +322,10 @@ static void test_offloads_agreed(void **state)
 	assert_true(the_net->enabled);
 	assert_true(the_net->headers);
 	assert_int_equal(the_net->tun_f,
-	    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
+			 TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
 	driver_set_status(&f->d, 0);
 	assert_false(the_net->enabled);
-	up(f, BIT64(VIRTIO_NET_F_GUEST_CSUM) |
-	    BIT64(VIRTIO_NET_F_GUEST_TSO6));
+	up(f, BIT64(VIRTIO_NET_F_GUEST_CSUM) | BIT64(VIRTIO_NET_F_GUEST_TSO6));
 	assert_int_equal(the_net->tun_f, TUN_F_CSUM | TUN_F_TSO6);
 	/* Segmentation without checksums makes no sense to the kernel. */
 	up(f, BIT64(VIRTIO_NET_F_GUEST_TSO4));
@@ -343,7 +345,7 @@ static void put_frame(struct fixture *f, size_t len)
 }
 
 static void transmit(struct fixture *f, const struct driver_buf *bufs,
-    unsigned n)
+		     unsigned n)
 {
 	driver_add(&f->d, TX, bufs, n);
 	driver_kick(&f->d, TX);
@@ -356,8 +358,11 @@ static void test_send_with_header(void **state)
 
 	up(f, ALL);
 	put_frame(f, 100);
-	transmit(f, (struct driver_buf[]){{TXBUF, 3, false},
-	    {TXBUF + 3, 20, false}, {TXBUF + 23, 89, false}}, 3);
+	transmit(f,
+		 (struct driver_buf[]){{TXBUF, 3, false},
+				       {TXBUF + 3, 20, false},
+				       {TXBUF + 23, 89, false}},
+		 3);
 	assert_int_equal(the_net->sent, 1);
 	assert_int_equal(the_net->last_len, HDR + 100);
 	assert_int_equal(the_net->last[0], 1);
@@ -372,8 +377,9 @@ static void test_send_plain(void **state)
 
 	up(f, ALL);
 	put_frame(f, 60);
-	transmit(f, (struct driver_buf[]){{TXBUF, 3, false},
-	    {TXBUF + 3, 69, false}}, 2);
+	transmit(
+	    f, (struct driver_buf[]){{TXBUF, 3, false}, {TXBUF + 3, 69, false}},
+	    2);
 	assert_int_equal(the_net->last_len, 60);
 	assert_int_equal(the_net->last[0], 0x55);
 	assert_false(none_used(f, TX));
@@ -388,7 +394,7 @@ static void test_send_burst(void **state)
 	put_frame(f, 60);
 	for (i = 0; i < SIZE; i++)
 		driver_add(&f->d, TX, &(struct driver_buf){TXBUF, 72, false},
-		    1);
+			   1);
 	driver_kick(&f->d, TX);
 	world_run(&f->w);
 	assert_int_equal(the_net->sent, SIZE);
@@ -415,8 +421,8 @@ static void test_send_malformed(void **state)
 	transmit(f, &(struct driver_buf){TXBUF, HDR - 1, false}, 1);
 	assert_true(broken(f));
 	up(f, ALL);
-	transmit(f, (struct driver_buf[]){{TXBUF, 72, false},
-	    {TXBUF, 10, true}}, 2);
+	transmit(
+	    f, (struct driver_buf[]){{TXBUF, 72, false}, {TXBUF, 10, true}}, 2);
 	assert_true(broken(f));
 	assert_int_equal(the_net->sent, 0);
 	assert_true(none_used(f, TX));
@@ -471,8 +477,11 @@ static void test_receive_scattered_buffer(void **state)
 
 	/* One chain in pieces, the border inside num_buffers. */
 	up(f, 0);
-	driver_add(&f->d, RX, (struct driver_buf[]){{RXBUF, 11, true},
-	    {RXBUF + 11, 1, true}, {RXBUF + 0x1000, 200, true}}, 3);
+	driver_add(&f->d, RX,
+		   (struct driver_buf[]){{RXBUF, 11, true},
+					 {RXBUF + 11, 1, true},
+					 {RXBUF + 0x1000, 200, true}},
+		   3);
 	assert_true(wire(f, NULL, 60));
 	assert_false(none_used(f, RX));
 	mem_get(&f->w, RXBUF + 10, count, 2);
@@ -579,8 +588,8 @@ static void test_receive_stale_offloads(void **state)
 	    .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 	    .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
 	    .gso_size = 1448};
-	const struct virtio_net_hdr_v1 csum = {
-	    .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM};
+	const struct virtio_net_hdr_v1 csum = {.flags =
+						   VIRTIO_NET_HDR_F_NEEDS_CSUM};
 	const struct virtio_net_hdr_v1 valid = {
 	    .flags = VIRTIO_NET_HDR_F_DATA_VALID};
 	struct fixture *f = *state;
@@ -597,8 +606,7 @@ static void test_receive_stale_offloads(void **state)
 	mem_get(&f->w, RXBUF + 0x1000 * id, &flags, 1);
 	assert_int_equal(flags, 0);
 
-	up(f, BIT64(VIRTIO_NET_F_GUEST_CSUM) |
-	    BIT64(VIRTIO_NET_F_GUEST_TSO4));
+	up(f, BIT64(VIRTIO_NET_F_GUEST_CSUM) | BIT64(VIRTIO_NET_F_GUEST_TSO4));
 	add_rx(f, 2, 1526);
 	assert_true(wire(f, &tso, 60));
 	assert_true(driver_used(&f->d, RX, &id, &len));
@@ -606,9 +614,8 @@ static void test_receive_stale_offloads(void **state)
 	assert_int_equal(flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define PLAIN(name)                                                            \
-	cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
+#define T(name)	    cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PLAIN(name) cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
 
 int main(void)
 {

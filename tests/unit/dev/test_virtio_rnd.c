@@ -47,7 +47,7 @@ static int setup(void **state)
 	memset(&host, 0, sizeof(host));
 	world_create(&f->w);
 	if (virtio_rnd_model.create(&f->w.env, ADDR, world_node(&f->w, ""),
-		&err))
+				    &err))
 		fail_msg("%s", err.msg);
 	world_start(&f->w);
 	assert_true(driver_probe(&f->d, &f->w, ADDR));
@@ -92,7 +92,7 @@ static void test_bytes(void **state)
 {
 	struct fixture *f = *state;
 	const struct driver_buf bufs[] = {{BUF, 300, true},
-	    {BUF + 0x1000, 10, true}};
+					  {BUF + 0x1000, 10, true}};
 	uint8_t a[301], b[11];
 
 	ask(f, bufs, 2);
@@ -161,9 +161,11 @@ static void test_unknown_option(void **state)
 	assert_int_equal(cfg_make(f->w.root, "pci.0.5.0", &err, &node), 0);
 	assert_int_equal(cfg_set_list(node, "rate=5", &err), 0);
 	assert_int_not_equal(virtio_rnd_model.create(&f->w.env,
-	    (struct pci_addr){0, 5, 0}, node, &err), 0);
+						     (struct pci_addr){0, 5, 0},
+						     node, &err),
+			     0);
 	assert_string_equal(err.msg,
-	    "pci.0.5.0.rate: unknown option, known: device");
+			    "pci.0.5.0.rate: unknown option, known: device");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The block back end's queue and worker threads; the contract is in block.h.
+ *
+ * One FIFO, up to BLOCK_WORKERS threads: a second one is started only when a
+ * request arrives while the first is busy, so an idle or slow disk costs one
+ * thread or none. A worker calls done() without the lock.
+ */
+#include "backend/block.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "backend/block_internal.h"
+#include "base/log.h"
+
+#define WORKER_STACK_BYTES (64u << 10)
+
+int block_open(struct cfg *node, struct err *err, struct block **ret_block)
+{
+	struct block *block = calloc(1, sizeof(*block));
+	int r;
+
+	if (!block)
+		return err_set(err, -ENOMEM, "disk: out of memory");
+	r = block_file_open(node, err, &block->file);
+	if (r) {
+		free(block);
+		return r;
+	}
+	pthread_mutex_init(&block->lock, NULL);
+	pthread_cond_init(&block->work, NULL);
+	pthread_cond_init(&block->idle, NULL);
+	block->tail = &block->first;
+	*ret_block = block;
+	return 0;
+}
+
+struct block_info block_info(const struct block *block)
+{
+	return block->file.info;
+}
+
+/* A flush after a failed one may "succeed" without the data: stay failed. */
+static int flush_result(struct block *block, int result)
+{
+	pthread_mutex_lock(&block->lock);
+	if (result && !block->flush_error) {
+		block->flush_error = result;
+		log_error("%s: cannot be flushed: %s; data may be lost, all"
+			  " further flushes fail",
+			  block->file.path, strerror(-result));
+	}
+	result = block->flush_error;
+	pthread_mutex_unlock(&block->lock);
+	return result;
+}
+
+/* Waits for a request; NULL when the disk is being closed. Lock held. */
+static struct block_req *next_request(struct block *block)
+{
+	struct block_req *req;
+
+	while (!block->first && !block->closing) {
+		block->waiting++;
+		pthread_cond_wait(&block->work, &block->lock);
+		block->waiting--;
+	}
+	req = block->first;
+	if (req) {
+		block->first = req->next;
+		if (!block->first)
+			block->tail = &block->first;
+		req->next = NULL;
+	}
+	return req;
+}
+
+static void *worker_main(void *ctx)
+{
+	struct block *block = ctx;
+	struct block_req *req;
+	void *bounce = NULL;
+	int result;
+
+	pthread_mutex_lock(&block->lock);
+	while ((req = next_request(block))) {
+		pthread_mutex_unlock(&block->lock);
+		result = block_io(&block->file, req, &bounce);
+		if (req->op == BLOCK_FLUSH)
+			result = flush_result(block, result);
+		req->done(req, result);
+		pthread_mutex_lock(&block->lock);
+		if (--block->pending == 0)
+			pthread_cond_broadcast(&block->idle);
+	}
+	pthread_mutex_unlock(&block->lock);
+	free(bounce);
+	return NULL;
+}
+
+static int worker_start(struct block *block)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+	size_t stack =
+	    MAX((size_t)WORKER_STACK_BYTES,
+		least > 0 ? (size_t)least + WORKER_STACK_BYTES / 2 : 0);
+	pthread_attr_t attr;
+	sigset_t all;
+	int r;
+
+	r = pthread_attr_init(&attr);
+	if (r)
+		return -r;
+	/* Signals are the main thread's business. */
+	sigfillset(&all);
+	r = pthread_attr_setsigmask_np(&attr, &all);
+	if (!r)
+		r = pthread_attr_setstacksize(&attr, stack);
+	if (!r)
+		r = pthread_create(&block->worker[block->workers], &attr,
+				   worker_main, block);
+	pthread_attr_destroy(&attr);
+	if (!r)
+		block->workers++;
+	return -r;
+}
+
+int block_submit(struct block *block, struct block_req *req)
+{
+	int r = 0;
+
+	req->next = NULL;
+	pthread_mutex_lock(&block->lock);
+	/* Nobody free (those woken already are spoken for): one more. */
+	if (block->waiting <= (block->first ? 1u : 0u) &&
+	    block->workers < BLOCK_WORKERS)
+		r = worker_start(block);
+	/* One worker is enough to keep the promise. */
+	if (block->workers > 0) {
+		r = 0;
+		*block->tail = req;
+		block->tail = &req->next;
+		block->pending++;
+		pthread_cond_signal(&block->work);
+	}
+	pthread_mutex_unlock(&block->lock);
+	return r;
+}
+
+void block_drain(struct block *block)
+{
+	pthread_mutex_lock(&block->lock);
+	while (block->pending)
+		pthread_cond_wait(&block->idle, &block->lock);
+	pthread_mutex_unlock(&block->lock);
+}
+
+void block_close(struct block *block)
+{
+	unsigned i;
+
+	if (!block)
+		return;
+	/* The workers end when the queue is empty. */
+	pthread_mutex_lock(&block->lock);
+	block->closing = true;
+	pthread_cond_broadcast(&block->work);
+	pthread_mutex_unlock(&block->lock);
+	for (i = 0; i < block->workers; i++)
+		pthread_join(block->worker[i], NULL);
+	pthread_cond_destroy(&block->idle);
+	pthread_cond_destroy(&block->work);
+	pthread_mutex_destroy(&block->lock);
+	block_file_close(&block->file);
+	free(block);
+}

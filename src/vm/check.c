@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Is a guest file complete enough to run? plan_check() of plan.h. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cfg.h"
+#include "vm/plan.h"
+
+struct checker {
+	const struct guest *guest;
+	const struct conf *conf;
+	struct err *err;
+};
+
+/* "FILE:LINE: key="value": sentence". */
+static int value_refuse(const struct checker *c, const char *key,
+			const char *sentence)
+{
+	return err_set(c->err, -EINVAL, "%s:%u: %s=\"%s\": %s", c->conf->path,
+		       conf_line(c->conf, key), key,
+		       conf_get(c->conf, "%s", key), sentence);
+}
+
+static int key_require(const struct checker *c, const char *key,
+		       const char *meaning)
+{
+	if (conf_get_or(c->conf, key, NULL))
+		return 0;
+	return err_set(c->err, -EINVAL, "%s: %s is missing: %s", c->conf->path,
+		       key, meaning);
+}
+
+static int number_check(const struct checker *c, const char *key, uint64_t min,
+			uint64_t max)
+{
+	const char *value = conf_get_or(c->conf, key, NULL);
+	char sentence[80];
+	uint64_t number;
+
+	if (!value)
+		return 0;
+	/* Decimal only: parse_u64() would take 0x as well. */
+	if (strspn(value, "0123456789") == strlen(value) &&
+	    parse_u64(value, &number) == 0 && number >= min && number <= max)
+		return 0;
+	snprintf(sentence, sizeof(sentence),
+		 "expected a number from %llu to %llu", (unsigned long long)min,
+		 (unsigned long long)max);
+	return value_refuse(c, key, sentence);
+}
+
+static int loader_check(const struct checker *c)
+{
+	const char *loader = conf_get_or(c->conf, "loader", NULL);
+	int rc;
+
+	if (!loader)
+		return key_require(
+		    c, "loader",
+		    "loader=\"linux\" is what this version starts");
+	if (strcmp(loader, "linux") != 0)
+		return value_refuse(
+		    c, "loader",
+		    "this version starts loader=\"linux\" only, with "
+		    "linux_kernel, linux_initrd and linux_cmdline");
+	rc = key_require(c, "linux_kernel",
+			 "the path of a Linux kernel image (bzImage)");
+	return rc;
+}
+
+/* A file the guest cannot start without; `path` is absolute. */
+static int file_check(const struct checker *c, const char *key,
+		      const char *path, bool writable)
+{
+	struct stat st;
+	unsigned line = conf_line(c->conf, key);
+
+	if (stat(path, &st) < 0)
+		return err_sys(c->err, -errno, "%s:%u: %s: %s", c->conf->path,
+			       line, key, path);
+	if (S_ISDIR(st.st_mode))
+		return err_set(c->err, -EISDIR, "%s:%u: %s: %s: is a directory",
+			       c->conf->path, line, key, path);
+	if (faccessat(AT_FDCWD, path, writable ? R_OK | W_OK : R_OK,
+		      AT_EACCESS) < 0)
+		return err_sys(c->err, -errno, "%s:%u: %s: %s: not %s",
+			       c->conf->path, line, key, path,
+			       writable ? "writable" : "readable");
+	return 0;
+}
+
+static int boot_files_check(const struct checker *c)
+{
+	static const char *const keys[] = {"linux_kernel", "linux_initrd"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *value = conf_get_or(c->conf, keys[i], NULL);
+		char path[PATH_MAX];
+		int rc;
+
+		if (!value)
+			continue;
+		rc = guest_path(c->guest, value, c->err, path);
+		if (rc == 0)
+			rc = file_check(c, keys[i], path, false);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool has_option(const char *opts, const char *option)
+{
+	size_t len = strlen(option);
+
+	while (opts && *opts) {
+		size_t word = strcspn(opts, ",");
+
+		if (word == len && strncmp(opts, option, len) == 0)
+			return true;
+		opts += word;
+		opts += *opts == ',';
+	}
+	return false;
+}
+
+static int disk_check(const struct checker *c, unsigned n)
+{
+	const char *dev = conf_get(c->conf, "disk%u_dev", n);
+	const char *opts = conf_get(c->conf, "disk%u_opts", n);
+	const char *type = conf_get(c->conf, "disk%u_type", n);
+	char key[32], path[PATH_MAX];
+	int rc;
+
+	snprintf(key, sizeof(key), "disk%u_name", n);
+	rc = key_require(c, key, "every diskN_type needs a diskN_name");
+	if (rc < 0 || (dev && strcmp(dev, "9p") == 0))
+		return rc;
+	if (dev && dev[0] && strcmp(dev, "file") && strcmp(dev, "custom")) {
+		snprintf(key, sizeof(key), "disk%u_dev", n);
+		return value_refuse(c, key, "this version has file and custom");
+	}
+	rc = guest_path(c->guest, conf_get(c->conf, "%s", key), c->err, path);
+	if (rc < 0)
+		return rc;
+	if (strchr(path, ','))
+		return err_set(
+		    c->err, -EINVAL,
+		    "%s:%u: %s: %s: a path with a comma cannot be given to "
+		    "byway",
+		    c->conf->path, conf_line(c->conf, key), key, path);
+	return file_check(c, key, path,
+			  !has_option(opts, "ro") &&
+			      strcmp(type, "ahci-cd") != 0);
+}
+
+static int comports_check(const struct checker *c)
+{
+	CLEANUP_WORDS struct words ports = {0};
+
+	words_split(&ports, conf_get_or(c->conf, "comports", "com1"));
+	for (size_t i = 0; i < ports.count; i++) {
+		const char *port = ports.word[i];
+
+		if (strncmp(port, "com", 3) || port[3] < '1' || port[3] > '4' ||
+		    port[4])
+			return value_refuse(
+			    c, "comports",
+			    "expected a list of com1, com2, com3, com4");
+	}
+	return words_check(&ports, c->err);
+}
+
+static int memory_check(const struct checker *c)
+{
+	uint64_t bytes;
+	int rc = key_require(c, "memory", "for example memory=\"1G\"");
+
+	if (rc < 0)
+		return rc;
+	if (parse_size(conf_get(c->conf, "memory"), &bytes) < 0 || bytes == 0)
+		return value_refuse(c, "memory",
+				    "expected a size such as 512M or 8G");
+	return 0;
+}
+
+/* -20..19, which is not an unsigned number. */
+static int priority_check(const struct checker *c)
+{
+	const char *value = conf_get_or(c->conf, "priority", NULL);
+	char *end;
+	long number;
+
+	if (!value)
+		return 0;
+	number = strtol(value, &end, 10);
+	if (*end || number < -20 || number > 19)
+		return value_refuse(c, "priority",
+				    "expected a number from -20 to 19");
+	return 0;
+}
+
+static int numbers_check(const struct checker *c)
+{
+	static const struct {
+		const char *key;
+		unsigned min, max;
+	} numbers[] = {
+	    {"cpu", 1, 65535},
+	    {"cpu_sockets", 1, 65535},
+	    {"cpu_cores", 1, 65535},
+	    {"cpu_threads", 1, 65535},
+	    {"start_slot", 1, 30},
+	    {"install_slot", 1, 30},
+	    {"ahci_device_limit", 1, 32},
+	};
+	int rc = key_require(c, "cpu", "the number of virtual CPUs");
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(numbers); i++)
+		rc = number_check(c, numbers[i].key, numbers[i].min,
+				  numbers[i].max);
+	return rc;
+}
+
+int plan_check(const struct guest *guest, const struct conf *conf,
+	       struct err *err)
+{
+	const struct checker c = {guest, conf, err};
+	struct plan_passthru pt;
+	int rc = loader_check(&c);
+
+	if (rc == 0)
+		rc = numbers_check(&c);
+	if (rc == 0)
+		rc = memory_check(&c);
+	if (rc == 0)
+		rc = comports_check(&c);
+	if (rc == 0)
+		rc = priority_check(&c);
+	if (rc == 0)
+		rc = boot_files_check(&c);
+	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++)
+		rc = disk_check(&c, n);
+	for (unsigned n = 0; rc == 0 && n < plan_passthru_count(conf); n++)
+		rc = plan_passthru_parse(conf, n, err, &pt);
+	if (rc == 0 && (plan_passthru_count(conf) > PLAN_PASSTHRU_MAX ||
+			conf_get(conf, "network%u_type", PLAN_NICS_MAX)))
+		rc = err_set(
+		    err, -E2BIG,
+		    "%s: more than %u network cards or %u passed-through "
+		    "devices",
+		    conf->path, PLAN_NICS_MAX, PLAN_PASSTHRU_MAX);
+	return rc;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A child of the supervisor: byway, or a prestart script.
+ *
+ * The child gets /dev/null as input, a pipe to us as output and error output,
+ * CHILD_STATUS_FD as the write end of a status pipe (proto/status.h) and
+ * CHILD_LOCK_FD as the guest's lock; nothing else of ours. Signal dispositions
+ * are the defaults.
+ * Order: child_start(), callbacks, `exited` as the last one; then the child is
+ * free for another start. child_destroy() leaves a running process alone.
+ * Threads: everything on the loop's thread.
+ */
+#ifndef VM_CHILD_H
+#define VM_CHILD_H
+
+#include "base/err.h"
+#include "base/evloop.h"
+#include "vm/lines.h"
+#include "vm/proc.h"
+
+#define CHILD_STATUS_FD 3
+#define CHILD_LOCK_FD	4
+
+struct child_ops {
+	/* A line of the status pipe; `cut` when it was too long. */
+	void (*status)(void *ctx, const char *line, bool cut);
+	/* Output, as it comes. */
+	void (*output)(void *ctx, const void *data, size_t len);
+	/* `status` is the exit status, or 128 + signal. */
+	void (*exited)(void *ctx, int status, bool signaled);
+	/* Runs in the child before exec; non-zero keeps it from starting. */
+	int (*prepare)(void *ctx);
+};
+
+struct child_spec {
+	char *const *argv; /* argv[0] is the program's path */
+	int cwd_fd;	   /* directory to run in */
+	int lock_fd;	   /* -1: none */
+	int nice;
+	bool unlimited_memlock;
+};
+
+struct child {
+	struct evloop *loop;
+	const struct child_ops *ops;
+	void *ctx;
+	struct proc_id id; /* pid 0: no child */
+	int pidfd, status_fd, output_fd;
+	struct ev_fd *pid_event, *status_event, *output_event;
+	struct lines status_lines;
+};
+
+void child_init(struct child *child, struct evloop *loop);
+MUST_CHECK int child_start(struct child *child, const struct child_spec *spec,
+			   const struct child_ops *ops, void *ctx,
+			   struct err *err);
+void child_destroy(struct child *child);
+/* Nothing happens when there is no child. */
+void child_signal(const struct child *child, int sig);
+
+#endif

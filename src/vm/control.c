@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Client of byway's control socket; the contract is control.h. */
+#include "vm/control.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+
+static uint64_t now_ms(void)
+{
+	return clock_host()->mono_ns(clock_host()) / NS_PER_MS;
+}
+
+/* One line without its newline; -ETIMEDOUT, -ENOENT when the peer closed. */
+static int reply_read(int fd, char *line, size_t size)
+{
+	uint64_t end = now_ms() + CONTROL_TIMEOUT_MS;
+	size_t len = 0;
+
+	for (;;) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		uint64_t now = now_ms();
+		ssize_t n;
+
+		if (now >= end || poll(&pfd, 1, (int)(end - now)) == 0)
+			return -ETIMEDOUT;
+		n = recv(fd, line + len, size - 1 - len, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return -ENOENT;
+		len += (size_t)n;
+		line[len] = '\0';
+		if (strchr(line, '\n')) {
+			*strchr(line, '\n') = '\0';
+			return 0;
+		}
+		if (len + 1 == size)
+			return -EPROTO;
+	}
+}
+
+static int control_connect(const struct guest *guest)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Any directory's path fits when it is named by descriptor. */
+	snprintf(addr.sun_path, sizeof(addr.sun_path),
+		 "/proc/self/fd/%d/control.sock", guest->dirfd);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return errno == ECONNREFUSED ? -ENOENT : -errno;
+	return take_fd(fd);
+}
+
+int control_send(const struct guest *guest, enum control_command command,
+		 struct err *err)
+{
+	CLEANUP_CLOSE int fd = control_connect(guest);
+	char line[CONTROL_LINE_MAX];
+	int len, rc;
+
+	if (fd < 0)
+		return err_sys(err, fd,
+			       "%s: byway cannot be reached at "
+			       "%s/control.sock",
+			       guest->name, guest->dir);
+	len = snprintf(line, sizeof(line), "%s\n", control_name(command));
+	if (send(fd, line, (size_t)len, MSG_NOSIGNAL) != len)
+		return err_sys(err, -EIO, "%s/control.sock", guest->dir);
+	rc = reply_read(fd, line, sizeof(line));
+	/* byway may be gone before its answer is read. */
+	if (rc == -ENOENT &&
+	    (command == CONTROL_RESET || command == CONTROL_POWEROFF))
+		return 0;
+	if (rc < 0)
+		return err_sys(err, rc, "%s: byway does not answer",
+			       guest->name);
+	if (strncmp(line, "error ", 6) == 0)
+		return err_set(err, -EIO, "%s: %s", guest->name, line + 6);
+	return 0;
+}

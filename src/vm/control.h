@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A command to a running byway over its control socket.
+ *
+ * Locking: none; functions have no state.
+ */
+#ifndef VM_CONTROL_H
+#define VM_CONTROL_H
+
+#include "proto/status.h"
+#include "vm/place.h"
+
+#define CONTROL_TIMEOUT_MS 5000
+
+/*
+ * Sends the command and waits for the answer. -ENOENT when nobody listens,
+ * -ETIMEDOUT without an answer, -EIO with byway's own words when it refuses.
+ */
+MUST_CHECK int control_send(const struct guest *guest,
+			    enum control_command command, struct err *err);
+
+#endif

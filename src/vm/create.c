@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vm init, create, configure, destroy. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/cfg.h"
+#include "vm/cmd.h"
+#include "vm/keys.h"
+#include "vm/supervisor.h"
+#include "vm/templates.h"
+
+#define DISK_SIZE_DEFAULT "20G"
+#define WALK_FDS	  16
+
+/* Makes a directory with its parents. */
+static int dir_make(const char *path, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)i, path);
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return err_sys(err, -errno, "%s", part);
+	}
+	return 0;
+}
+
+static int template_write(const struct place *place,
+			  const struct guest_template *template,
+			  struct err *err)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/.templates/%s.conf", place->dir,
+		 template->name);
+	if (access(path, F_OK) == 0)
+		return 0;
+	printf("  * %s\n", path);
+	return conf_write_text(AT_FDCWD, path, path, template->text, err);
+}
+
+int cmd_init(const struct command *cmd, const struct place *place, int argc,
+	     char **argv)
+{
+	static const char *const dirs[] = {"", "/.config", "/.templates",
+					   "/.iso", "/.img"};
+	struct err err = {0};
+	char path[PATH_MAX + 64];
+	int rc = 0;
+
+	if (option_next(cmd, argc, argv, "+:") != -1)
+		return 1;
+	if (optind != argc)
+		return say_usage(cmd, "init: '%s' is not expected",
+				 argv[optind]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(dirs); i++) {
+		snprintf(path, sizeof(path), "%s%s", place->dir, dirs[i]);
+		rc = dir_make(path, &err);
+	}
+	snprintf(path, sizeof(path), "%s/.config/system.conf", place->dir);
+	if (rc == 0 && access(path, F_OK) < 0)
+		rc = conf_write_text(AT_FDCWD, path, path, "", &err);
+	for (size_t i = 0; rc == 0 && i < guest_template_count; i++)
+		rc = template_write(place, &guest_templates[i], &err);
+	if (rc < 0)
+		return say_error("%s", err.msg);
+	printf("%s is ready\n", place->dir);
+	return 0;
+}
+
+struct create_options {
+	const char *name, *template, *size, *cpu, *memory;
+};
+
+/* What the person typed becomes a value of the file: it has to be one. */
+static int option_check(const struct create_options *options, struct err *err)
+{
+	uint64_t number;
+
+	if (options->cpu &&
+	    (parse_u64(options->cpu, &number) < 0 || number == 0))
+		return err_set(err, -EINVAL, "-c %s: expected a number of CPUs",
+			       options->cpu);
+	if (options->memory &&
+	    (parse_size(options->memory, &number) < 0 || number == 0))
+		return err_set(err, -EINVAL,
+			       "-m %s: expected a size such as 512M",
+			       options->memory);
+	if (options->size &&
+	    (parse_size(options->size, &number) < 0 || number == 0))
+		return err_set(err, -EINVAL,
+			       "-s %s: expected a size such as 20G",
+			       options->size);
+	if (!guest_name_valid(options->template))
+		return err_set(err, -EINVAL, "'%s' is not a template's name",
+			       options->template);
+	return guest_name_check(options->name, err);
+}
+
+static int template_read(const struct place *place, const char *name,
+			 struct err *err, char **ret_text)
+{
+	char path[PATH_MAX + GUEST_NAME_MAX + 32];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/.templates/%s.conf", place->dir, name);
+	rc = conf_read_text(AT_FDCWD, path, path, err, ret_text);
+	if (rc == -ENOENT)
+		return err_set(
+		    err, rc,
+		    "there is no template %s; 'vm init' makes default.conf and "
+		    "linux.conf",
+		    path);
+	return rc;
+}
+
+/* Replaces *text; the old one is freed. */
+static int text_set(char **text, const char *key, const char *value,
+		    struct err *err)
+{
+	char *changed = value ? conf_text_set(*text, key, value)
+			      : conf_text_remove(*text, key);
+
+	if (!changed)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(*text);
+	*text = changed;
+	return 0;
+}
+
+/* The new guest's file from the template's text. */
+static int text_prepare(char **text, const struct conf *conf,
+			const struct create_options *options, struct err *err)
+{
+	char value[40], key[32];
+	int rc;
+
+	uuid_generate(value);
+	rc = text_set(text, "uuid", value, err);
+	if (rc == 0 && options->cpu)
+		rc = text_set(text, "cpu", options->cpu, err);
+	if (rc == 0 && options->memory)
+		rc = text_set(text, "memory", options->memory, err);
+	if (rc == 0 && conf_get(conf, "network0_type")) {
+		mac_generate(value);
+		rc = text_set(text, "network0_mac", value, err);
+	}
+	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++) {
+		snprintf(key, sizeof(key), "disk%u_size", n);
+		rc = text_set(text, key, NULL, err);
+	}
+	return rc;
+}
+
+static int disk_create(const struct guest *guest, const struct conf *conf,
+		       unsigned n, const char *size_option, struct err *err)
+{
+	const char *dev = conf_get(conf, "disk%u_dev", n);
+	const char *name = conf_get(conf, "disk%u_name", n);
+	const char *size = conf_get(conf, "disk%u_size", n);
+	CLEANUP_CLOSE int fd = -1;
+	uint64_t bytes;
+
+	if (dev && strcmp(dev, "custom") == 0)
+		return 0;
+	if (dev && dev[0] && strcmp(dev, "file") != 0)
+		return err_set(
+		    err, -ENOTSUP,
+		    "%s: disk%u_dev=\"%s\" is not in this version, which has "
+		    "file and custom",
+		    conf->path, n, dev);
+	if (!name || !name[0] || strchr(name, '/'))
+		return err_set(
+		    err, -EINVAL,
+		    "%s: disk%u_name: expected the name of a file in the "
+		    "guest's directory",
+		    conf->path, n);
+	if (size_option && n == 0)
+		size = size_option;
+	if (parse_size(size ? size : DISK_SIZE_DEFAULT, &bytes) < 0)
+		return err_set(
+		    err, -EINVAL,
+		    "%s: disk%u_size=\"%s\": expected a size such as 20G",
+		    conf->path, n, size);
+	fd = openat(guest->dirfd, name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
+		return err_sys(err, -errno, "%s/%s", guest->dir, name);
+	return 0;
+}
+
+/* The directory exists and is ours; fills it. */
+static int guest_fill(const struct place *place, struct guest *guest,
+		      const struct create_options *options, struct err *err)
+{
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_CONF struct conf *conf = NULL;
+	int rc = template_read(place, options->template, err, &text);
+
+	if (rc == 0)
+		rc = conf_parse(text, strlen(text), options->template, NULL,
+				err, &conf);
+	if (rc == 0)
+		rc = text_prepare(&text, conf, options, err);
+	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++)
+		rc = disk_create(guest, conf, n, options->size, err);
+	/* The file last: from here on the directory is a guest. */
+	if (rc == 0)
+		rc = conf_write_text(guest->dirfd, guest->conf_name,
+				     guest->conf_path, text, err);
+	return rc;
+}
+
+static int entry_remove(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st, (void)ftw;
+	return (type == FTW_DP ? rmdir(path) : unlink(path)) < 0 ? -1 : 0;
+}
+
+/* Never follows links nor leaves the file system. */
+static int tree_remove(const char *dir, struct err *err)
+{
+	if (nftw(dir, entry_remove, WALK_FDS,
+		 FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
+		return err_sys(err, -errno, "%s", dir);
+	return 0;
+}
+
+static int guest_create(const struct place *place,
+			const struct create_options *options, struct err *err)
+{
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	int rc;
+
+	snprintf(guest.conf_name, sizeof(guest.conf_name), "%s.conf",
+		 options->name);
+	if (snprintf(guest.dir, sizeof(guest.dir), "%s/%s", place->dir,
+		     options->name) >= (int)sizeof(guest.dir))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long",
+			       place->dir);
+	snprintf(guest.conf_path, sizeof(guest.conf_path), "%s/%s", guest.dir,
+		 guest.conf_name);
+	if (access(place->dir, F_OK) < 0)
+		return err_sys(err, -errno, "%s: 'vm init' makes it",
+			       place->dir);
+	if (mkdir(guest.dir, 0755) < 0)
+		return err_sys(err, -errno, "%s", guest.dir);
+	guest.dirfd = open(guest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (guest.dirfd < 0)
+		rc = err_sys(err, -errno, "%s", guest.dir);
+	else
+		rc = guest_fill(place, &guest, options, err);
+	if (rc < 0)
+		(void)!tree_remove(guest.dir, NULL);
+	return rc;
+}
+
+int cmd_create(const struct command *cmd, const struct place *place, int argc,
+	       char **argv)
+{
+	struct create_options options = {.template = "default"};
+	struct err err = {0};
+	int option;
+
+	while ((option = option_next(cmd, argc, argv,
+				     "+:t:s:c:m:d:i:Ck:u:n:")) != -1) {
+		switch (option) {
+		case 't':
+			options.template = optarg;
+			break;
+		case 's':
+			options.size = optarg;
+			break;
+		case 'c':
+			options.cpu = optarg;
+			break;
+		case 'm':
+			options.memory = optarg;
+			break;
+		case 'd':
+			if (strcmp(optarg, "default") == 0)
+				break;
+			return say_error("create: data stores are not in this "
+					 "version");
+		case '?':
+			return 1;
+		default:
+			return say_error("create: -%c is not in this version",
+					 option);
+		}
+	}
+	if (optind + 1 != argc)
+		return say_usage(cmd, "create: expected the name of one guest");
+	options.name = argv[optind];
+	if (option_check(&options, &err) < 0 ||
+	    guest_create(place, &options, &err) < 0)
+		return say_error("%s", err.msg);
+	return 0;
+}
+
+static int editor_run(const struct guest *guest)
+{
+	const char *editor = getenv("EDITOR");
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		/* EDITOR may hold options, so a shell takes it apart. */
+		setenv("VM_EDITED", guest->conf_path, 1);
+		execl("/bin/sh", "sh", "-c",
+		      "exec ${EDITOR:-vi} \"$VM_EDITED\"", (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (pid < 0 || status != 0)
+		return say_error("%s: the editor failed",
+				 editor && *editor ? editor : "vi");
+	return 0;
+}
+
+int cmd_configure(const struct command *cmd, const struct place *place,
+		  int argc, char **argv)
+{
+	const struct warner warner = {warn_say, NULL};
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	CLEANUP_CONF struct conf *conf = NULL;
+	struct err err = {0};
+
+	if (option_next(cmd, argc, argv, "+:") != -1)
+		return 1;
+	if (optind + 1 != argc)
+		return say_usage(cmd, "%s: expected the name of one guest",
+				 cmd->name);
+	if (guest_open(place, argv[optind], &err, &guest) < 0)
+		return say_error("%s", err.msg);
+	if (editor_run(&guest) != 0)
+		return 1;
+	/* Mistakes are told while the person still has the file in mind. */
+	if (guest_conf(&guest, &warner, &err, &conf) < 0)
+		return say_error("%s", err.msg);
+	keys_check(conf, &warner);
+	if (plan_check(&guest, conf, &err) < 0)
+		say_warning("%s", err.msg);
+	return 0;
+}
+
+/* Under the run lock, so that no start comes in between. */
+static int guest_destroy(const struct place *place, const char *name,
+			 struct err *err)
+{
+	struct supervisor sup = {.guest = GUEST_NONE, .log = LOGFILE_NONE};
+	struct runlock lock;
+	struct run_info left;
+	int rc = guest_open(place, name, err, &sup.guest);
+
+	if (rc == 0)
+		rc = runlock_take(&sup.guest, err, &lock, &left);
+	if (rc == -EALREADY)
+		err_prefix(err, "not removed");
+	if (rc == 0) {
+		supervisor_remove_left(&sup, &left);
+		rc = tree_remove(sup.guest.dir, err);
+		runlock_close(&lock);
+	}
+	guest_close(&sup.guest);
+	return rc;
+}
+
+int cmd_destroy(const struct command *cmd, const struct place *place, int argc,
+		char **argv)
+{
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	struct err err = {0};
+	bool force = false;
+	int option;
+
+	while ((option = option_next(cmd, argc, argv, "+:f")) != -1) {
+		if (option != 'f')
+			return 1;
+		force = true;
+	}
+	if (optind + 1 != argc)
+		return say_usage(cmd,
+				 "destroy: expected the name of one guest");
+	if (strchr(argv[optind], '@'))
+		return say_error("destroy: snapshots are not in this version");
+	if (guest_open(place, argv[optind], &err, &guest) < 0)
+		return say_error("%s", err.msg);
+	if (!force && !confirm("Remove %s with all its disks", guest.dir))
+		return 1;
+	if (guest_destroy(place, argv[optind], &err) < 0)
+		return say_error("%s", err.msg);
+	printf("%s: removed\n", argv[optind]);
+	return 0;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vm info: all about a guest. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "vm/claims.h"
+#include "vm/cmd.h"
+#include "vm/net.h"
+#include "vm/plan.h"
+
+struct view {
+	const struct place *place;
+	const struct guest *guest;
+	const struct conf *conf; /* may be NULL: not readable */
+	enum run_state state;
+	struct run_info info;
+};
+
+static void field(const char *name, const char *value)
+{
+	printf("  %s: %s\n", name, value && value[0] ? value : "-");
+}
+
+static void subfield(const char *name, const char *value)
+{
+	printf("    %s: %s\n", name, value && value[0] ? value : "-");
+}
+
+static void conf_field(const struct view *v, const char *name, const char *key)
+{
+	field(name, conf_get_or(v->conf, key, NULL));
+}
+
+static void bytes_subfield(const char *name, uint64_t bytes)
+{
+	printf("    %s: %" PRIu64 " (%.3fG)\n", name, bytes,
+	       (double)bytes / (double)GIB(1));
+}
+
+static void state_print(const struct view *v)
+{
+	static const char *const names[] = {
+	    [RUN_STOPPED] = "stopped", [RUN_STARTING] = "starting",
+	    [RUN_RUNNING] = "running", [RUN_LOCKED] = "locked",
+	    [RUN_UNKNOWN] = "-",
+	};
+
+	if (v->state == RUN_RUNNING)
+		printf("  state: running (%d)\n", (int)v->info.byway.pid);
+	else if (v->state == RUN_LOCKED)
+		printf("  state: locked (%s)\n",
+		       v->info.host[0] ? v->info.host : "-");
+	else
+		field("state", names[v->state]);
+	if (v->state == RUN_RUNNING && !proc_alive(v->info.supervisor))
+		field("supervisor", "gone; the next start ends this guest");
+}
+
+static void topology_print(const struct view *v)
+{
+	static const char *const keys[] = {"cpu_sockets", "cpu_cores",
+					   "cpu_threads"};
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *value = conf_get_or(v->conf, keys[i], NULL);
+
+		if (!value)
+			continue;
+		printf("%s%s=%s", any ? ", " : "  cpu-topology: ", keys[i] + 4,
+		       value);
+		any = true;
+	}
+	if (any)
+		printf("\n");
+}
+
+static void memory_print(const struct view *v)
+{
+	struct proc_usage use;
+
+	conf_field(v, "memory", "memory");
+	if (v->state == RUN_RUNNING && proc_usage(v->info.byway, &use) == 0)
+		printf("  memory-resident: %" PRIu64 " (%.3fM)\n",
+		       use.resident_bytes,
+		       (double)use.resident_bytes / (double)MIB(1));
+}
+
+static void consoles_print(const struct view *v)
+{
+	CLEANUP_FREE char *text = NULL;
+	char *line, *rest;
+
+	if (conf_read_text(v->guest->dirfd, "console", "console", NULL, &text) <
+	    0)
+		return;
+	printf("  console-ports\n");
+	for (rest = text; (line = strsep(&rest, "\n"));) {
+		char *path = strchr(line, '=');
+
+		if (!path)
+			continue;
+		*path++ = '\0';
+		subfield(line, path);
+	}
+}
+
+/* A counter of /sys/class/net/TAP/statistics; false when it cannot be read. */
+static bool counter_read(const char *tap, const char *name, uint64_t *ret_value)
+{
+	CLEANUP_FCLOSE FILE *file = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/statistics/%.20s",
+		 tap, name);
+	file = fopen(path, "re");
+	return file && fscanf(file, "%" SCNu64, ret_value) == 1;
+}
+
+static void tap_print(const char *tap)
+{
+	char path[128], bridge[PATH_MAX];
+	uint64_t in, out;
+	unsigned mtu;
+	ssize_t len;
+
+	subfield("active-device", tap);
+	if (link_mtu(tap, &mtu) == 0)
+		printf("    mtu: %u\n", mtu);
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/master", tap);
+	len = readlink(path, bridge, sizeof(bridge) - 1);
+	bridge[len > 0 ? len : 0] = '\0';
+	subfield("bridge",
+		 strrchr(bridge, '/') ? strrchr(bridge, '/') + 1 : NULL);
+	/* What the host received, the guest sent. */
+	if (counter_read(tap, "tx_bytes", &in) &&
+	    counter_read(tap, "rx_bytes", &out)) {
+		bytes_subfield("bytes-in", in);
+		bytes_subfield("bytes-out", out);
+	}
+}
+
+static void nics_print(const struct view *v)
+{
+	CLEANUP_WORDS struct words taps = {0};
+	size_t tap = 0;
+	const char *type;
+
+	words_split(&taps, v->info.taps);
+	for (unsigned n = 0; (type = conf_get(v->conf, "network%u_type", n));
+	     n++) {
+		const char *device = conf_get(v->conf, "network%u_device", n);
+
+		printf("\n  network-interface\n    number: %u\n", n);
+		subfield("emulation", type);
+		subfield("virtual-switch",
+			 conf_get(v->conf, "network%u_switch", n));
+		subfield("fixed-mac-address",
+			 conf_get(v->conf, "network%u_mac", n));
+		subfield("fixed-device", device);
+		if (v->state != RUN_RUNNING && v->state != RUN_STARTING)
+			continue;
+		/* The lock lists the taps that were made, in this order. */
+		if (device && device[0])
+			tap_print(device);
+		else if (tap < taps.count)
+			tap_print(taps.word[tap++]);
+	}
+}
+
+static void disks_print(const struct view *v)
+{
+	const char *type;
+
+	for (unsigned n = 0; (type = conf_get(v->conf, "disk%u_type", n));
+	     n++) {
+		const char *name = conf_get(v->conf, "disk%u_name", n);
+		const char *dev = conf_get(v->conf, "disk%u_dev", n);
+		char path[PATH_MAX] = "";
+		struct stat st;
+
+		printf("\n  virtual-disk\n    number: %u\n", n);
+		subfield("device-type", dev && dev[0] ? dev : "file");
+		subfield("emulation", type);
+		subfield("options", conf_get(v->conf, "disk%u_opts", n));
+		if (name)
+			(void)!guest_path(v->guest, name, NULL, path);
+		subfield("system-path", path);
+		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		bytes_subfield("bytes-size", (uint64_t)st.st_size);
+		bytes_subfield("bytes-used", (uint64_t)st.st_blocks * 512);
+	}
+}
+
+static void device_state_print(const struct view *v, const struct hostpci *host,
+			       const struct hostpci_dev *dev,
+			       const struct claims *claims)
+{
+	CLEANUP_WORDS struct words own = {0};
+	const struct claim *claim;
+	struct err err = {0};
+
+	subfield("description", hostpci_device_name(dev));
+	subfield("reset-methods", dev->reset_methods);
+	claim = claims_find(claims, dev->bdf);
+	words_split(&own, v->info.devices);
+	if (words_contain(&own, dev->bdf) &&
+	    (v->state == RUN_RUNNING || v->state == RUN_STARTING))
+		subfield("state", "in use by this guest");
+	else if (claim && claim->running)
+		printf("    state: in use by guest '%s' (pid %d)\n",
+		       claim->guest, (int)claim->pid);
+	else if (hostpci_usable(host, dev, &err) < 0)
+		subfield("state", err.msg);
+	else
+		subfield("state", "ready");
+}
+
+static void passthru_print(const struct view *v)
+{
+	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	CLEANUP_CLAIMS struct claims claims = {0};
+	unsigned count = plan_passthru_count(v->conf);
+	struct err err = {0};
+
+	if (count == 0)
+		return;
+	if (hostpci_open(v->place->host_root, &err, &host) < 0 ||
+	    claims_load(v->place, v->guest->name, &err, &claims) < 0)
+		say_warning("%s", err.msg);
+	for (unsigned n = 0; n < count; n++) {
+		const struct hostpci_dev *dev = NULL;
+		char bdf[HOSTPCI_BDF_MAX] = "";
+		struct hostpci_addr addr;
+
+		printf("\n  passthru\n    number: %u\n", n);
+		subfield("device", conf_get(v->conf, "passthru%u", n));
+		subfield("options", conf_get(v->conf, "passthru%u_options", n));
+		if (claims_address(v->conf, n, &err, &addr) < 0) {
+			subfield("state", err.msg);
+			continue;
+		}
+		hostpci_format_bdf(addr, bdf);
+		subfield("address", bdf);
+		if (host)
+			dev = hostpci_find(host, addr);
+		if (dev)
+			device_state_print(v, host, dev, &claims);
+		else
+			subfield("state", "not on this host");
+	}
+}
+
+static int info_print(const struct place *place, const char *name)
+{
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	CLEANUP_CONF struct conf *conf = NULL;
+	struct view v = {.place = place};
+	struct err err = {0};
+
+	if (guest_open(place, name, &err, &guest) < 0)
+		return say_error("%s", err.msg);
+	if (guest_conf(&guest, NULL, &err, &conf) < 0)
+		say_warning("%s", err.msg);
+	v.guest = &guest;
+	v.conf = conf;
+	v.state = runlock_probe(&guest, &v.info);
+	printf("------------------------\nVirtual Machine: %s\n"
+	       "------------------------\n",
+	       name);
+	state_print(&v);
+	field("datastore", "default");
+	conf_field(&v, "loader", "loader");
+	conf_field(&v, "uuid", "uuid");
+	conf_field(&v, "cpu", "cpu");
+	topology_print(&v);
+	memory_print(&v);
+	consoles_print(&v);
+	nics_print(&v);
+	disks_print(&v);
+	passthru_print(&v);
+	printf("\n");
+	return 0;
+}
+
+int cmd_info(const struct command *cmd, const struct place *place, int argc,
+	     char **argv)
+{
+	CLEANUP_WORDS struct words names = {0};
+	struct err err = {0};
+	int status = 0;
+
+	if (option_next(cmd, argc, argv, "+:") != -1)
+		return 1;
+	if (optind == argc && place_guests(place, &err, &names) < 0)
+		return say_error("%s", err.msg);
+	for (int i = optind; i < argc; i++)
+		words_add(&names, "%s", argv[i]);
+	if (words_check(&names, &err) < 0)
+		return say_error("%s", err.msg);
+	for (size_t i = 0; i < names.count; i++)
+		status |= info_print(place, names.word[i]);
+	return status;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of guest file keys; the contract is keys.h. */
+#include "vm/keys.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/cfg.h"
+
+/* What this version does with a key. */
+enum key_use {
+	KEY_USED,
+	KEY_NO_EFFECT, /* belongs to a loader or host system we do not have */
+	KEY_LATER,     /* accepted in the file, acted on by a later version */
+};
+
+struct key {
+	const char *pattern; /* '%' stands for a number */
+	enum key_use use;
+	bool family; /* the key that makes number N exist */
+};
+
+static const struct key key_table[] = {
+    {"loader", KEY_USED, false},
+    {"linux_kernel", KEY_USED, false},
+    {"linux_initrd", KEY_USED, false},
+    {"linux_cmdline", KEY_USED, false},
+    {"uefi_vars", KEY_NO_EFFECT, false},
+    {"bhyveload_loader", KEY_NO_EFFECT, false},
+    {"bhyveload_args", KEY_NO_EFFECT, false},
+    {"loader_timeout", KEY_NO_EFFECT, false},
+    {"grub_install%", KEY_NO_EFFECT, false},
+    {"grub_run%", KEY_NO_EFFECT, false},
+    {"grub_run_partition", KEY_NO_EFFECT, false},
+    {"grub_run_no_partition", KEY_NO_EFFECT, false},
+    {"grub_run_dir", KEY_NO_EFFECT, false},
+    {"grub_run_file", KEY_NO_EFFECT, false},
+    {"cpu", KEY_USED, false},
+    {"cpu_sockets", KEY_USED, false},
+    {"cpu_cores", KEY_USED, false},
+    {"cpu_threads", KEY_USED, false},
+    {"memory", KEY_USED, false},
+    {"wired_memory", KEY_USED, false},
+    {"hostbridge", KEY_USED, false},
+    {"fwcfg", KEY_USED, false},
+    {"ignore_bad_msr", KEY_USED, false},
+    {"ignore_msr", KEY_USED, false},
+    {"bhyve_options", KEY_USED, false},
+    {"comports", KEY_USED, false},
+    {"utctime", KEY_USED, false},
+    {"debug", KEY_USED, false},
+    {"uuid", KEY_USED, false},
+    {"start_slot", KEY_USED, false},
+    {"install_slot", KEY_USED, false},
+    {"ahci_device_limit", KEY_USED, false},
+    {"disk%_type", KEY_USED, true},
+    {"disk%_name", KEY_USED, false},
+    {"disk%_dev", KEY_USED, false},
+    {"disk%_opts", KEY_USED, false},
+    {"disk%_size", KEY_USED, false},
+    {"network%_type", KEY_USED, true},
+    {"network%_switch", KEY_USED, false},
+    {"network%_device", KEY_USED, false},
+    {"network%_name", KEY_USED, false},
+    {"network%_mac", KEY_USED, false},
+    {"network%_span", KEY_LATER, false},
+    {"passthru%", KEY_USED, true},
+    {"passthru%_options", KEY_USED, false},
+    {"virt_random", KEY_USED, false},
+    {"graphics", KEY_NO_EFFECT, false},
+    {"graphics_port", KEY_NO_EFFECT, false},
+    {"graphics_listen", KEY_NO_EFFECT, false},
+    {"graphics_res", KEY_NO_EFFECT, false},
+    {"graphics_vga", KEY_NO_EFFECT, false},
+    {"graphics_wait", KEY_NO_EFFECT, false},
+    {"vnc_password", KEY_NO_EFFECT, false},
+    {"xhci_mouse", KEY_USED, false},
+    {"sound", KEY_USED, false},
+    {"sound_play", KEY_USED, false},
+    {"sound_rec", KEY_USED, false},
+    {"virt_console%", KEY_USED, true},
+    {"zfs_dataset_opts", KEY_NO_EFFECT, false},
+    {"zfs_zvol_opts", KEY_NO_EFFECT, false},
+    {"prestart", KEY_USED, false},
+    {"priority", KEY_USED, false},
+    {"limit_pcpu", KEY_LATER, false},
+    {"limit_rbps", KEY_LATER, false},
+    {"limit_wbps", KEY_LATER, false},
+    {"limit_riops", KEY_LATER, false},
+    {"limit_wiops", KEY_LATER, false},
+    {"on_restart", KEY_USED, false},
+    {"on_fault", KEY_USED, false},
+    {"nulliso_fix", KEY_NO_EFFECT, false},
+    {"tags", KEY_USED, false},
+};
+
+#define KEY_COUNT ARRAY_LEN(key_table)
+
+/*
+ * Does `key` fit `pattern`? The number standing for '%' has no leading zero
+ * and at most three digits.
+ */
+static bool pattern_fits(const char *pattern, const char *key,
+			 unsigned *ret_number)
+{
+	const char *mark = strchr(pattern, '%');
+	unsigned number = 0;
+	size_t digits;
+
+	if (!mark)
+		return strcmp(pattern, key) == 0;
+	if (strncmp(pattern, key, (size_t)(mark - pattern)) != 0)
+		return false;
+	key += mark - pattern;
+	digits = strspn(key, "0123456789");
+	if (digits == 0 || digits > 3 || (key[0] == '0' && digits > 1))
+		return false;
+	for (size_t i = 0; i < digits; i++)
+		number = number * 10 + (unsigned)(key[i] - '0');
+	if (strcmp(mark + 1, key + digits) != 0)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+static const struct key *key_find(const char *key, unsigned *ret_number)
+{
+	*ret_number = 0;
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (pattern_fits(key_table[i].pattern, key, ret_number))
+			return &key_table[i];
+	return NULL;
+}
+
+bool key_known(const char *key)
+{
+	unsigned number;
+
+	return key_find(key, &number) != NULL;
+}
+
+/* `pattern` with its '%' replaced by the first number in `like`, or by 0. */
+static void pattern_expand(const char *pattern, const char *like, char *buf,
+			   size_t size)
+{
+	const char *mark = strchr(pattern, '%');
+	const char *digits = like + strcspn(like, "0123456789");
+
+	if (!mark)
+		snprintf(buf, size, "%s", pattern);
+	else
+		snprintf(buf, size, "%.*s%lu%s", (int)(mark - pattern), pattern,
+			 strtoul(digits, NULL, 10) % 1000, mark + 1);
+}
+
+static void warn_unknown(const struct conf *conf,
+			 const struct conf_entry *entry,
+			 const struct warner *warner)
+{
+	char names[KEY_COUNT][CONF_KEY_MAX * 2];
+	const char *list[KEY_COUNT + 1] = {NULL};
+	const char *near;
+
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		pattern_expand(key_table[i].pattern, entry->key, names[i],
+			       sizeof(names[i]));
+		list[i] = names[i];
+	}
+	near = nearest_word(entry->key, list);
+	if (near)
+		warner_say(
+		    warner,
+		    "%s:%u: unknown key '%s' is ignored; did you mean '%s'?",
+		    conf->path, entry->line, entry->key, near);
+	else
+		warner_say(warner, "%s:%u: unknown key '%s' is ignored",
+			   conf->path, entry->line, entry->key);
+}
+
+/* A family counts up from 0 and ends at the first number that is missing. */
+static void warn_gap(const struct conf *conf, const struct conf_entry *entry,
+		     const struct key *key, unsigned number,
+		     const struct warner *warner)
+{
+	const char *mark = strchr(key->pattern, '%');
+
+	for (unsigned n = 0; n < number; n++) {
+		char lower[CONF_KEY_MAX * 2];
+
+		snprintf(lower, sizeof(lower), "%.*s%u%s",
+			 (int)(mark - key->pattern), key->pattern, n, mark + 1);
+		if (conf_line(conf, lower))
+			continue;
+		warner_say(warner, "%s:%u: %s is ignored because %s is missing",
+			   conf->path, entry->line, entry->key, lower);
+		return;
+	}
+}
+
+static void warn_use(const struct conf *conf, const struct conf_entry *entry,
+		     const struct key *key, const struct warner *warner)
+{
+	/* "graphics=no" asks for nothing that is missing. */
+	if (key->use == KEY_USED || conf_text_is_no(entry->value))
+		return;
+	warner_say(warner, "%s:%u: %s has no effect %s", conf->path,
+		   entry->line, entry->key,
+		   key->use == KEY_LATER
+		       ? "in this version"
+		       : "with loader=\"linux\" on this host");
+}
+
+void keys_check(const struct conf *conf, const struct warner *warner)
+{
+	for (size_t i = 0; i < conf->count; i++) {
+		const struct conf_entry *entry = &conf->entry[i];
+		unsigned number;
+		const struct key *key = key_find(entry->key, &number);
+
+		if (!key) {
+			warn_unknown(conf, entry, warner);
+			continue;
+		}
+		if (key->family)
+			warn_gap(conf, entry, key, number, warner);
+		warn_use(conf, entry, key, warner);
+	}
+}

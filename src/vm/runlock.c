@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The run lock of a guest; the contract is runlock.h. */
+#include "vm/runlock.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define LOCK_NAME "run.lock"
+#define POLL_MS	  20u
+/*
+ * A `vm list` holds the lock for microseconds while it asks, and a starting
+ * supervisor has not yet written its name: look again before believing.
+ */
+#define SETTLE_MS    300u
+#define KILL_WAIT_MS 5000u
+/* A supervisor that is clearing up after its guest is waited for. */
+#define LEAVING_MS    5000u
+#define INFO_TEXT_MAX 4096u
+
+int run_info_format(const struct run_info *info, char *buf, size_t size)
+{
+	int len = snprintf(
+	    buf, size,
+	    "%s\nboot=%s\nsince=%" PRId64 "\nsupervisor=%d %" PRIu64
+	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\n",
+	    info->host, info->boot, info->since, (int)info->supervisor.pid,
+	    info->supervisor.start, (int)info->byway.pid, info->byway.start,
+	    info->devices, info->taps);
+
+	return len >= (int)size ? -E2BIG : len;
+}
+
+static struct proc_id proc_parse(const char *text)
+{
+	struct proc_id id = {0};
+	int pid;
+	uint64_t start;
+
+	if (sscanf(text, "%d %" SCNu64, &pid, &start) == 2 && pid > 0)
+		id = (struct proc_id){pid, start};
+	return id;
+}
+
+static void field_parse(const char *line, struct run_info *info)
+{
+	const char *value = strchr(line, '=');
+	size_t key;
+
+	if (!value)
+		return;
+	key = (size_t)(value++ - line);
+	if (key == 4 && !memcmp(line, "boot", key))
+		snprintf(info->boot, sizeof(info->boot), "%s", value);
+	else if (key == 5 && !memcmp(line, "since", key))
+		info->since = strtoll(value, NULL, 10);
+	else if (key == 10 && !memcmp(line, "supervisor", key))
+		info->supervisor = proc_parse(value);
+	else if (key == 5 && !memcmp(line, "byway", key))
+		info->byway = proc_parse(value);
+	else if (key == 7 && !memcmp(line, "devices", key))
+		snprintf(info->devices, sizeof(info->devices), "%s", value);
+	else if (key == 4 && !memcmp(line, "taps", key))
+		snprintf(info->taps, sizeof(info->taps), "%s", value);
+}
+
+void run_info_parse(const char *text, struct run_info *ret_info)
+{
+	struct run_info info = {0};
+	char line[sizeof(info.devices) + 16];
+	bool first = true;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		snprintf(line, sizeof(line), "%.*s", (int)len, text);
+		if (first)
+			snprintf(info.host, sizeof(info.host), "%.64s", line);
+		else
+			field_parse(line, &info);
+		first = false;
+		text += len;
+		text += *text == '\n';
+	}
+	*ret_info = info;
+}
+
+static void info_read(int fd, struct run_info *ret_info)
+{
+	char text[INFO_TEXT_MAX];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	run_info_parse(text, ret_info);
+}
+
+static bool info_is_here(const struct run_info *info)
+{
+	char host[HOST_NAME_SIZE], boot[BOOT_ID_MAX];
+
+	host_name(host);
+	boot_id(boot);
+	return strcmp(info->host, host) == 0 && strcmp(info->boot, boot) == 0;
+}
+
+static enum run_state info_state(const struct run_info *info)
+{
+	if (!info_is_here(info))
+		return RUN_LOCKED;
+	if (proc_alive(info->byway))
+		return RUN_RUNNING;
+	if (proc_alive(info->supervisor))
+		return RUN_STARTING;
+	return RUN_LOCKED;
+}
+
+static void wait_ms(unsigned ms)
+{
+	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+enum run_state runlock_probe(const struct guest *guest,
+			     struct run_info *ret_info)
+{
+	CLEANUP_CLOSE int fd =
+	    openat(guest->dirfd, LOCK_NAME, O_RDONLY | O_CLOEXEC);
+	enum run_state state;
+
+	*ret_info = (struct run_info){0};
+	if (fd < 0)
+		return errno == ENOENT ? RUN_STOPPED : RUN_UNKNOWN;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return RUN_STOPPED;
+	/* A lock just taken may not have its text yet. */
+	for (unsigned waited = 0;; waited += POLL_MS) {
+		info_read(fd, ret_info);
+		state = info_state(ret_info);
+		if (state != RUN_LOCKED || ret_info->host[0] ||
+		    waited >= SETTLE_MS)
+			return state;
+		wait_ms(POLL_MS);
+		if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+			return RUN_STOPPED;
+	}
+}
+
+/* Is `fd` still what the name leads to? It is not after an unlink. */
+static bool file_current(const struct guest *guest, int fd)
+{
+	struct stat by_fd, by_name;
+
+	return fstat(fd, &by_fd) == 0 &&
+	       fstatat(guest->dirfd, LOCK_NAME, &by_name,
+		       AT_SYMLINK_NOFOLLOW) == 0 &&
+	       by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev;
+}
+
+/* One try: the locked file, -EWOULDBLOCK when held (ret_info says by whom). */
+static int lock_try(const struct guest *guest, struct run_info *ret_info)
+{
+	for (;;) {
+		CLEANUP_CLOSE int fd =
+		    openat(guest->dirfd, LOCK_NAME,
+			   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		int rc;
+
+		if (fd < 0)
+			return -errno;
+		rc = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+		info_read(fd, ret_info);
+		if (rc < 0)
+			return rc;
+		if (file_current(guest, fd))
+			return take_fd(fd);
+	}
+}
+
+/* The guest is held and stays held: says by whom. */
+static int held_error(const struct guest *guest, const struct run_info *info,
+		      struct err *err)
+{
+	char host[HOST_NAME_SIZE];
+
+	host_name(host);
+	if (info->host[0] && strcmp(info->host, host) != 0)
+		return err_set(err, -EALREADY, "%s: locked by host %s",
+			       guest->name, info->host);
+	if (info_is_here(info) && proc_alive(info->byway))
+		return err_set(err, -EALREADY, "%s: already running (pid %d)",
+			       guest->name, (int)info->byway.pid);
+	if (info_is_here(info) && proc_alive(info->supervisor))
+		return err_set(err, -EALREADY,
+			       "%s: already being started or stopped (pid %d)",
+			       guest->name, (int)info->supervisor.pid);
+	return err_set(err, -EALREADY,
+		       "%s: %s/" LOCK_NAME
+		       " is held by a process that vm did not start; "
+		       "'fuser -v' on that file names it",
+		       guest->name, guest->dir);
+}
+
+static bool is_orphan(const struct run_info *info)
+{
+	return info_is_here(info) && proc_alive(info->byway) &&
+	       !proc_alive(info->supervisor);
+}
+
+/* How long a holder is waited for before it counts as there to stay. */
+static unsigned held_patience_ms(const struct run_info *info)
+{
+	if (is_orphan(info))
+		return RUNLOCK_ORPHAN_MS;
+	return info_state(info) == RUN_STARTING ? LEAVING_MS : SETTLE_MS;
+}
+
+static bool orphan_kill(const struct run_info *info)
+{
+	return is_orphan(info) && proc_signal(info->byway, SIGKILL) == 0 &&
+	       proc_wait_gone(info->byway, KILL_WAIT_MS) == 0;
+}
+
+int runlock_take(const struct guest *guest, struct err *err,
+		 struct runlock *ret_lock, struct run_info *ret_left)
+{
+	struct runlock lock = {.dirfd = guest->dirfd};
+	struct run_info held;
+	int rc;
+
+	for (unsigned waited = 0;; waited += POLL_MS) {
+		lock.fd = lock_try(guest, &held);
+		if (lock.fd != -EWOULDBLOCK)
+			break;
+		if (waited >= held_patience_ms(&held)) {
+			if (!orphan_kill(&held))
+				return held_error(guest, &held, err);
+			waited = 0;
+		}
+		wait_ms(POLL_MS);
+	}
+	if (lock.fd < 0)
+		return err_sys(err, lock.fd, "%s/" LOCK_NAME, guest->dir);
+	host_name(lock.info.host);
+	boot_id(lock.info.boot);
+	lock.info.since = clock_host()->wall_s(clock_host());
+	lock.info.supervisor = proc_identify(getpid());
+	/* What is left to be cleared away stays on record until it is. */
+	strcpy(lock.info.taps, held.taps);
+	rc = runlock_write(&lock, err);
+	if (rc < 0) {
+		runlock_close(&lock);
+		return rc;
+	}
+	*ret_left = held;
+	*ret_lock = lock;
+	return 0;
+}
+
+int runlock_write(struct runlock *lock, struct err *err)
+{
+	char text[INFO_TEXT_MAX];
+	int len = run_info_format(&lock->info, text, sizeof(text));
+
+	if (len < 0)
+		return err_set(err, len, LOCK_NAME ": too many devices");
+	if (pwrite(lock->fd, text, (size_t)len, 0) != len ||
+	    ftruncate(lock->fd, len) < 0)
+		return err_sys(err, errno ? -errno : -EIO, LOCK_NAME);
+	return 0;
+}
+
+void runlock_drop(struct runlock *lock)
+{
+	if (lock->fd >= 0)
+		unlinkat(lock->dirfd, LOCK_NAME, 0);
+	runlock_close(lock);
+}
+
+void runlock_close(struct runlock *lock)
+{
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
+}

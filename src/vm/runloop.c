@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run loop of a supervisor: prestart script, byway, what next.
+ *
+ * Theory of operation
+ *
+ * Everything is driven by the event loop: run_begin() starts the prestart
+ * script or byway; the child's `exited` callback leads on. byway's status pipe
+ * says when the guest runs, how devices were reset, and why byway ends; its
+ * last line of output stands in when it dies without a word.
+ *
+ * A stop is a SIGTERM to the supervisor, which presses the guest's power
+ * button and remembers the wish for STOP_WINDOW_NS: a guest that was just
+ * rebooting then stays down instead of swallowing the wish.
+ */
+#include <ctype.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "base/clock.h"
+#include "proto/status.h"
+#include "vm/supervisor.h"
+
+#define STOP_WINDOW_NS (120 * NS_PER_S)
+#define KILL_AFTER_NS  (10 * NS_PER_S)
+
+static const char stopped_early[] = "stopped before the guest ran";
+
+static void run_begin(struct supervisor *sup);
+
+static uint64_t now_ns(void)
+{
+	return clock_host()->mono_ns(clock_host());
+}
+
+static bool stop_is_wanted(const struct supervisor *sup)
+{
+	return sup->stop_wanted_ns != 0 &&
+	       now_ns() - sup->stop_wanted_ns < STOP_WINDOW_NS;
+}
+
+static void loop_end(struct supervisor *sup)
+{
+	sup->phase = PHASE_IDLE;
+	evloop_stop(sup->loop);
+}
+
+/* The guest stays down and `text` is why. */
+static void loop_fail(struct supervisor *sup, const char *text)
+{
+	logfile_event(&sup->log, "fatal; %s", text);
+	supervisor_report(sup, "failed", "%s", text);
+	loop_end(sup);
+}
+
+static bool restart_take(struct supervisor *sup)
+{
+	return unlinkat(sup->guest.dirfd, "restart", 0) == 0;
+}
+
+/* Prints that begin with the program's name do not need it twice. */
+static const char *words_strip(const char *line)
+{
+	return strncmp(line, "byway: ", 7) == 0 ? line + 7 : line;
+}
+
+/* Why byway ended, in its own words as far as it had any. */
+static void words_last(const struct supervisor *sup, int status, bool signaled,
+		       char *buf, size_t size)
+{
+	if (sup->last_error[0])
+		snprintf(buf, size, "%s", sup->last_error);
+	else if (sup->last_output[0])
+		snprintf(buf, size, "%s", words_strip(sup->last_output));
+	else if (signaled)
+		snprintf(buf, size, "byway was killed by signal %d (%s)",
+			 status - 128, strsignal(status - 128));
+	else
+		snprintf(buf, size,
+			 "byway ended with status %d without saying why",
+			 status);
+}
+
+static void device_event(struct supervisor *sup, const struct status *st)
+{
+	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
+		      st->selector, st->bdf, st->method, st->ms,
+		      st->ok ? "ok" : "failed", st->text[0] ? " " : "",
+		      st->text);
+}
+
+static void byway_status(void *ctx, const char *line, bool cut)
+{
+	struct supervisor *sup = ctx;
+	struct status st;
+
+	if (cut || status_parse(line, &st) < 0) {
+		logfile_event(
+		    &sup->log,
+		    "warning; byway sent a status line that is not understood: "
+		    "%.60s",
+		    line);
+		return;
+	}
+	switch (st.kind) {
+	case STATUS_RUNNING:
+		sup->reached = true;
+		sup->ever = true;
+		ev_timer_disarm(sup->deadline);
+		supervisor_report(sup, "running", "%d", (int)sup->child.id.pid);
+		break;
+	case STATUS_DEVICE:
+		device_event(sup, &st);
+		break;
+	case STATUS_LOG:
+		logfile_event(&sup->log, "%s", st.text);
+		break;
+	case STATUS_ERROR:
+		strcpy(sup->last_error, st.text);
+		break;
+	case STATUS_EXIT:
+		if (st.exit_status > 2 && !sup->last_error[0])
+			strcpy(sup->last_error, st.text);
+		break;
+	}
+}
+
+static void output_line(void *ctx, const char *line)
+{
+	struct supervisor *sup = ctx;
+	char *to = sup->last_output;
+
+	if (!line[strspn(line, " \t\r")])
+		return;
+	/* It may end up on a terminal: text only. Both have the same size. */
+	for (; *line; line++)
+		*to++ = iscntrl((unsigned char)*line) ? ' ' : *line;
+	*to = '\0';
+}
+
+static void child_output(void *ctx, const void *data, size_t len)
+{
+	struct supervisor *sup = ctx;
+
+	logfile_write(&sup->output, data, len);
+	lines_feed(&sup->output_lines, data, len, output_line, sup);
+}
+
+static void deadline_passed(void *ctx)
+{
+	struct supervisor *sup = ctx;
+
+	if (sup->phase != PHASE_BYWAY)
+		return;
+	if (!sup->killing)
+		snprintf(
+		    sup->last_error, sizeof(sup->last_error),
+		    "the guest did not run within %llu s; byway was ended",
+		    (unsigned long long)(sup->start_timeout_ns / NS_PER_S));
+	child_signal(&sup->child, sup->killing ? SIGKILL : SIGTERM);
+	sup->killing = true;
+	ev_timer_arm(sup->deadline, KILL_AFTER_NS);
+}
+
+static void log_end(struct supervisor *sup, const struct run_result *result,
+		    bool signaled, char *words, size_t size)
+{
+	words_last(sup, result->status, signaled, words, size);
+	logfile_event(&sup->log, "bhyve exited with status %d", result->status);
+	if (!run_is_orderly(result))
+		logfile_event(&sup->log, " [last words: %s]", words);
+}
+
+static void byway_exited(void *ctx, int status, bool signaled)
+{
+	struct supervisor *sup = ctx;
+	struct run_result result = {
+	    .status = status,
+	    .reached = sup->reached,
+	    .ever = sup->ever,
+	    .lived_ms = (now_ns() - sup->run_began_ns) / NS_PER_MS,
+	    .stop_wanted = stop_is_wanted(sup),
+	};
+	char words[STATUS_LINE_MAX];
+	struct err err = {0};
+
+	ev_timer_disarm(sup->deadline);
+	lines_end(&sup->output_lines, output_line, sup);
+	for (unsigned i = 0; i < PLAN_COMS; i++)
+		if (sup->console[i])
+			console_drain(sup->console[i]);
+	sup->phase = PHASE_IDLE;
+	sup->exit_status = status;
+	sup->lock.info.byway = (struct proc_id){0};
+	if (runlock_write(&sup->lock, &err) < 0)
+		logfile_event(&sup->log, "warning; %s", err.msg);
+	log_end(sup, &result, signaled, words, sizeof(words));
+	result.restart_file = restart_take(sup);
+	switch (run_decide(&sup->policy, &result, &sup->bad_runs)) {
+	case RUN_NEXT_START:
+		sup->stop_wanted_ns = 0;
+		logfile_event(&sup->log, "restarting");
+		run_begin(sup);
+		break;
+	case RUN_NEXT_STOP:
+		loop_end(sup);
+		break;
+	case RUN_NEXT_FAILED:
+		loop_fail(sup, result.stop_wanted ? stopped_early : words);
+		break;
+	case RUN_NEXT_GIVE_UP:
+		logfile_event(
+		    &sup->log,
+		    "fatal; %u runs in a row failed within %u s each, giving "
+		    "up",
+		    sup->bad_runs, DECIDE_LIVED_MS / 1000);
+		loop_end(sup);
+		break;
+	}
+}
+
+/* In the child: the lock file names the process before it is byway. */
+static int byway_prepare(void *ctx)
+{
+	struct supervisor *sup = ctx;
+
+	sup->lock.info.byway = proc_identify(getpid());
+	return runlock_write(&sup->lock, NULL);
+}
+
+static const struct child_ops byway_ops = {
+    .status = byway_status,
+    .output = child_output,
+    .exited = byway_exited,
+    .prepare = byway_prepare,
+};
+
+static void log_words(struct supervisor *sup, const char *label,
+		      const struct words *words)
+{
+	CLEANUP_FREE char *text = words_join(words, ' ');
+
+	logfile_event(&sup->log, " [%s: %s]", label, text ? text : "");
+}
+
+static void byway_begin(struct supervisor *sup)
+{
+	struct child_spec spec = {
+	    .argv = sup->argv.word,
+	    .cwd_fd = sup->guest.dirfd,
+	    .lock_fd = sup->lock.fd,
+	    .nice = atoi(conf_get_or(sup->conf, "priority", "0")),
+	    .unlimited_memlock = plan_is_wired(sup->conf),
+	};
+	char header[TIMESTAMP_MAX + 40];
+	struct err err = {0};
+
+	sup->run++;
+	log_words(sup, "bhyve options", &sup->plan.options);
+	log_words(sup, "bhyve devices", &sup->plan.devices);
+	log_words(sup, "bhyve console", &sup->plan.console);
+	logfile_event(&sup->log, "starting bhyve (run %u)", sup->run);
+	timestamp_format(clock_host()->wall_s(clock_host()), header);
+	strcat(header, ": ");
+	snprintf(header + strlen(header), 32, "run %u\n", sup->run);
+	logfile_write(&sup->output, header, strlen(header));
+	unlinkat(sup->guest.dirfd, "control.sock", 0);
+	sup->reached = false;
+	sup->killing = false;
+	sup->last_error[0] = sup->last_output[0] = '\0';
+	sup->output_lines = (struct lines){0};
+	sup->run_began_ns = now_ns();
+	if (child_start(&sup->child, &spec, &byway_ops, sup, &err) < 0) {
+		loop_fail(sup, err.msg);
+		return;
+	}
+	sup->phase = PHASE_BYWAY;
+	/* The child has written this into the file; keep our copy the same. */
+	sup->lock.info.byway = sup->child.id;
+	ev_timer_arm(sup->deadline, sup->start_timeout_ns);
+}
+
+/* Its exit status does not matter, as in vm-bhyve, but is told. */
+static void prestart_exited(void *ctx, int status, bool signaled)
+{
+	struct supervisor *sup = ctx;
+
+	(void)signaled;
+	sup->phase = PHASE_IDLE;
+	if (status != 0)
+		logfile_event(&sup->log,
+			      "warning; prestart script ended with status %d",
+			      status);
+	if (stop_is_wanted(sup) && !sup->ever)
+		loop_fail(sup, stopped_early);
+	else if (stop_is_wanted(sup))
+		loop_end(sup);
+	else
+		byway_begin(sup);
+}
+
+static const struct child_ops prestart_ops = {
+    .output = child_output,
+    .exited = prestart_exited,
+};
+
+static void prestart_begin(struct supervisor *sup, const char *script)
+{
+	char path[PATH_MAX],
+	    *argv[] = {path, sup->guest.name, sup->guest.dir, NULL};
+	struct child_spec spec = {
+	    .argv = argv, .cwd_fd = sup->guest.dirfd, .lock_fd = -1};
+	struct err err = {0};
+
+	if (guest_path(&sup->guest, script, &err, path) < 0) {
+		loop_fail(sup, err.msg);
+		return;
+	}
+	logfile_event(&sup->log, "running prestart script %s", path);
+	if (child_start(&sup->child, &spec, &prestart_ops, sup, &err) < 0)
+		loop_fail(sup, err.msg);
+	else
+		sup->phase = PHASE_PRESTART;
+}
+
+static void run_begin(struct supervisor *sup)
+{
+	const char *script = conf_get_or(sup->conf, "prestart", NULL);
+
+	if (script)
+		prestart_begin(sup, script);
+	else
+		byway_begin(sup);
+}
+
+static void signal_event(void *ctx, unsigned events)
+{
+	struct supervisor *sup = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(sup->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		sup->stop_wanted_ns = now_ns();
+		/* byway: the power button. A script: its end. */
+		child_signal(&sup->child, SIGTERM);
+	}
+}
+
+int supervisor_block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+}
+
+static int signals_prepare(struct supervisor *sup)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sup->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sup->signal_fd < 0)
+		return -errno;
+	return ev_fd_create(sup->loop, sup->signal_fd, EV_IN, signal_event, sup,
+			    &sup->signal_event);
+}
+
+int supervisor_loop(struct supervisor *sup, struct err *err)
+{
+	int rc = signals_prepare(sup);
+
+	if (rc == 0)
+		rc = ev_timer_create(sup->loop, deadline_passed, sup,
+				     &sup->deadline);
+	if (rc < 0)
+		return err_sys(err, rc, "event loop");
+	run_begin(sup);
+	/* A first run that could not even be forked has ended it already. */
+	if (sup->phase == PHASE_IDLE)
+		return 0;
+	rc = evloop_run(sup->loop);
+	return rc < 0 ? err_sys(err, rc, "event loop") : 0;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vm start, and the supervisor's own command vm _run. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/cfg.h"
+#include "vm/cmd.h"
+#include "vm/supervisor.h"
+
+#define REPORT_FD	3
+#define DELAY_DEFAULT_S 2u
+
+/* What the supervisor told `vm start`. */
+struct verdict {
+	int running; /* pid of byway, 0 not yet */
+	bool failed;
+	char reason[LINES_MAX];
+};
+
+static void note(FILE *out, const char *mark, const char *text)
+{
+	fflush(stdout);
+	fprintf(out, "  %s %s\n", mark, text);
+	fflush(out);
+}
+
+static void report_line(void *ctx, const char *line)
+{
+	struct verdict *verdict = ctx;
+	const char *text = strchr(line, ' ');
+
+	text = text ? text + 1 : "";
+	if (strncmp(line, "warning ", 8) == 0) {
+		fflush(stdout);
+		fprintf(stderr, "  ! warning: %s\n", text);
+	} else if (strncmp(line, "running", 7) == 0) {
+		verdict->running = atoi(text);
+	} else if (strncmp(line, "failed ", 7) == 0) {
+		verdict->failed = true;
+		snprintf(verdict->reason, sizeof(verdict->reason), "%s", text);
+	}
+}
+
+static void report_read(int fd, struct verdict *ret_verdict)
+{
+	struct verdict verdict = {0};
+	struct lines lines = {0};
+	char data[1024];
+	ssize_t n;
+
+	while ((n = read(fd, data, sizeof(data))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		lines_feed(&lines, data, (size_t)n, report_line, &verdict);
+	}
+	lines_end(&lines, report_line, &verdict);
+	*ret_verdict = verdict;
+}
+
+/* Becomes `vm _run`: own session, nothing of ours but the report pipe. */
+NORETURN static void supervisor_exec(const char *name, int report)
+{
+	int null = open("/dev/null", O_RDWR);
+	char number[8];
+
+	snprintf(number, sizeof(number), "%d", REPORT_FD);
+	setsid();
+	if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
+	    dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0 &&
+	    (report == REPORT_FD ? fcntl(report, F_SETFD, 0)
+				 : dup2(report, REPORT_FD)) >= 0 &&
+	    close_range(REPORT_FD + 1, ~0u, 0) == 0)
+		execl("/proc/self/exe", "vm", "_run", "-R", number, name,
+		      (char *)NULL);
+	_exit(127);
+}
+
+/* The supervisor is gone or told its last; `failed` lacks a reason when it was
+ * killed. Waits for its clean-up, so that nothing is left when we return. */
+static void supervisor_reap(pid_t pid, const struct guest *guest,
+			    struct verdict *verdict)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (verdict->failed)
+		return;
+	verdict->failed = true;
+	if (WIFSIGNALED(status))
+		snprintf(verdict->reason, sizeof(verdict->reason),
+			 "the supervisor was killed by signal %d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(verdict->reason, sizeof(verdict->reason),
+			 "the supervisor ended with status %d; see "
+			 "%.600s/vm-bhyve.log",
+			 WEXITSTATUS(status), guest->dir);
+}
+
+static int guest_start(const struct guest *guest, struct err *err, int *ret_pid)
+{
+	struct verdict verdict;
+	CLEANUP_CLOSE int in = -1;
+	CLEANUP_CLOSE int out = -1;
+	int pipefd[2];
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "pipe");
+	in = pipefd[0];
+	out = pipefd[1];
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, -errno, "fork");
+	if (pid == 0)
+		supervisor_exec(guest->name, out);
+	close(take_fd(out));
+	report_read(in, &verdict);
+	if (verdict.running) {
+		*ret_pid = verdict.running;
+		return 0;
+	}
+	supervisor_reap(pid, guest, &verdict);
+	return err_set(err, -EIO, "%s", verdict.reason);
+}
+
+static int start_one(const struct place *place, const char *name)
+{
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	struct err err = {0};
+	int pid = 0;
+	char text[GUEST_PATH_MAX + 32];
+
+	printf("Starting %s\n", name);
+	if (guest_open(place, name, &err, &guest) < 0) {
+		note(stderr, "!", err.msg);
+		return 1;
+	}
+	snprintf(text, sizeof(text), "found guest in %s", guest.dir);
+	note(stdout, "*", text);
+	note(stdout, "*", "booting...");
+	if (guest_start(&guest, &err, &pid) < 0) {
+		note(stderr, "!", err.msg);
+		return 1;
+	}
+	snprintf(text, sizeof(text), "running (pid %d)", pid);
+	note(stdout, "*", text);
+	return 0;
+}
+
+static unsigned start_delay(const struct place *place)
+{
+	const char *text = conf_get_or(place->conf, "vm_delay", NULL);
+	uint64_t seconds = DELAY_DEFAULT_S;
+
+	if (text && (parse_u64(text, &seconds) < 0 || seconds > 3600)) {
+		say_warning("%s:%u: vm_delay: expected a number of seconds",
+			    place->conf->path,
+			    conf_line(place->conf, "vm_delay"));
+		seconds = DELAY_DEFAULT_S;
+	}
+	return (unsigned)seconds;
+}
+
+int cmd_start(const struct command *cmd, const struct place *place, int argc,
+	      char **argv)
+{
+	unsigned failures = 0;
+
+	switch (option_next(cmd, argc, argv, "+:")) {
+	case -1:
+		break;
+	default:
+		return 1;
+	}
+	if (optind == argc)
+		return say_usage(cmd, "start: the name of a guest is missing");
+	for (int i = optind; i < argc; i++) {
+		if (i > optind)
+			sleep(start_delay(place));
+		failures += (unsigned)start_one(place, argv[i]);
+	}
+	return (int)MIN(failures, 100u);
+}
+
+/* Exit status of a supervisor that did not get as far as running byway. */
+static int run_refused(int rc)
+{
+	if (rc == -ENOENT)
+		return RUN_EXIT_UNKNOWN;
+	return rc == -EALREADY ? RUN_EXIT_RUNNING : RUN_EXIT_CONFIG;
+}
+
+static int supervise(const char *name, int report_fd)
+{
+	struct supervisor *sup = calloc(1, sizeof(*sup));
+	struct err err = {0};
+	int rc, status;
+
+	if (!sup)
+		return RUN_EXIT_CONFIG;
+	rc = supervisor_open(sup, name, report_fd, &err);
+	if (rc < 0) {
+		status = run_refused(rc);
+	} else {
+		rc = supervisor_prepare(sup, &err);
+		/* Keep no directory busy that the caller happened to be in. */
+		if (rc == 0 && chdir("/") < 0)
+			rc = err_sys(&err, -errno, "/");
+		if (rc == 0)
+			rc = supervisor_loop(sup, &err);
+		status = sup->exit_status;
+	}
+	if (rc < 0) {
+		logfile_event(&sup->log, "fatal; %s", err.msg);
+		if (report_fd < 0)
+			say_error("%s", err.msg);
+		supervisor_report(sup, "failed", "%s", err.msg);
+	}
+	supervisor_close(sup);
+	free(sup);
+	return status;
+}
+
+int cmd_run(const struct command *cmd, const struct place *place, int argc,
+	    char **argv)
+{
+	int report_fd = -1, option;
+	uint64_t number;
+
+	(void)place;
+	while ((option = option_next(cmd, argc, argv, "+:R:")) != -1) {
+		if (option != 'R' || parse_u64(optarg, &number) < 0 ||
+		    number > 1024)
+			return 1;
+		report_fd = (int)number;
+		if (fcntl(report_fd, F_SETFD, FD_CLOEXEC) < 0)
+			return say_error("_run: -R %d: not open", report_fd);
+	}
+	if (optind + 1 != argc)
+		return say_usage(cmd, "_run: expected the name of one guest");
+	umask(022);
+	return supervise(argv[optind], report_fd);
+}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Host PCI devices: the table, who has what, what keeps a guest from starting.
+# The host is a tree of files here; binding is tested in the lab.
+. "$CLI/vm-lib"
+
+sys=$T/host/sys
+mkdir -p "$sys/bus/pci/devices" "$sys/bus/pci/drivers" \
+	"$sys/devices/pci0000:00" "$sys/kernel/iommu_groups" \
+	"$T/host/proc/self"
+: >"$T/host/proc/self/mountinfo"
+echo 'Filename Type Size Used Priority' >"$T/host/proc/swaps"
+
+# pci PARENT BDF VENDOR DEVICE CLASS GROUP DRIVER RESET: one function.
+pci() {
+	dir=$sys/devices/pci0000:00/$1/$2
+	mkdir -p "$dir"
+	ln -s "../../../devices/pci0000:00/$1/$2" "$sys/bus/pci/devices/$2"
+	echo "0x$3" >"$dir/vendor"
+	echo "0x$4" >"$dir/device"
+	echo "0x$5" >"$dir/class"
+	echo 0x0000 >"$dir/subsystem_vendor"
+	echo 0x0000 >"$dir/subsystem_device"
+	echo 0x00 >"$dir/revision"
+	echo "$8" >"$dir/reset_method"
+	header=0
+	[ "$5" = 060400 ] && header=1
+	{
+		head -c 14 /dev/zero
+		printf "\\$header"
+		head -c 49 /dev/zero
+	} >"$dir/config"
+	if [ "$6" != - ]; then
+		group=$sys/kernel/iommu_groups/$6
+		mkdir -p "$group/devices"
+		ln -s "$group" "$dir/iommu_group"
+		ln -s "$dir" "$group/devices/$2"
+	fi
+	if [ "$7" != - ]; then
+		mkdir -p "$sys/bus/pci/drivers/$7"
+		ln -s "$sys/bus/pci/drivers/$7" "$dir/driver"
+	fi
+}
+
+pci . 0000:00:1c.0 8086 a110 060400 1 pcieport pm
+pci 0000:00:1c.0 0000:01:00.0 1b36 0010 010802 10 vfio-pci 'flr bus'
+pci . 0000:02:00.0 8086 10d3 020000 11 e1000e 'pm bus'
+pci . 0000:03:00.0 10de 1b38 030200 12 vfio-pci bus
+pci . 0000:03:00.1 10de 10f0 040300 12 vfio-pci ''
+pci . 0000:04:00.0 1b36 000d 0c0330 13 - bus
+pci . 0000:05:00.0 1b36 000d 0c0330 14 vfio-pci bus
+pci . 0000:05:00.1 1b36 000d 0c0330 14 xhci_hcd bus
+pci . 0000:81:1f.6 8086 0d4f 020000 - e1000e 'flr'
+pci . 0001:01:00.0 1b36 0010 010802 15 vfio-pci flr
+VM_HOST_ROOT=$T/host
+export VM_HOST_ROOT
+
+# Names come from the machine's PCI ID database: not in golden files.
+nameless() {
+	sed -E 's/^(.{36} ).*/\1NAME/'
+}
+
+{
+	vm passthru | nameless
+	vm pass | head -1
+} | golden passthru
+check 'the name follows in the last column' sh -c \
+	'"$VM" passthru | sed -n 2,5p | grep -Eq "^.{36} [^ ]"'
+
+guest one <<-'END'
+	passthru0="1/0/0"
+	passthru1="0000:03:00.0=6:1"
+	passthru1_options="rom=vbios.bin"
+END
+guest two <<-'END'
+	passthru0="3/0/1"
+END
+guest three <<-'END'
+	passthru0="1/0/0"
+END
+for name in one two three; do
+	fake $name <<-'END'
+		say running
+		forever
+	END
+done
+"$VM" passthru -v | awk 'NR == 1 { width = index($0, "DESCRIPTION") - 1 }
+	{ print substr($0, 1, width) "NAME" }' | golden passthru-verbose
+vm info one | sed -E 's/(description:).*/\1 NAME/' | golden passthru-info
+{
+	run vm start one
+	sed -n 's/^devices=//p' "$VM_DIR/one/run.lock"
+	cat "$VM_DIR/one/calls"
+	echo '== in use'
+	run vm start two
+	run vm start three
+	run vm passthru release 1/0/0
+	run vm info one | grep state
+	run vm info three | grep state
+} | golden passthru-in-use
+check 'the running user is named' sh -c '"$VM" passthru -v |
+	grep -Eq "^vfio-pci0 +1/0/0 .* one +[^ ]"'
+no_traces two || failed 'traces of a refused guest'
+"$VM" stop -w 20 one >/dev/null
+
+# Two guests that share a device, started at once: one runs.
+wins=0
+for try in 1 2 3 4 5; do
+	"$VM" start one >"$T/o1" 2>&1 &
+	first=$!
+	"$VM" start three >"$T/o2" 2>&1
+	second=$?
+	wait $first
+	[ $(($? + second)) -eq 1 ] &&
+		[ "$(cat "$T/o1" "$T/o2" | grep -c 'in use by guest')" -eq 1 ] &&
+		wins=$((wins + 1))
+	"$VM" stop -w 20 one >/dev/null 2>&1
+	"$VM" stop -w 20 three >/dev/null 2>&1
+done
+check 'two guests with one device at once: one runs' test $wins -eq 5
+
+# Files do not bind, so reserving fails here; what it leaves is the point.
+echo >"$sys/bus/pci/devices/0000:02:00.0/driver_override"
+: >"$sys/bus/pci/drivers_probe"
+: >"$sys/bus/pci/drivers/e1000e/unbind"
+: >"$sys/bus/pci/drivers/e1000e/bind"
+mkdir -p "$T/host/run"
+"$VM" passthru reserve 1/0/0 2/0/0 >"$T/reserve" 2>&1
+check 'a reserve that fails says so' test $? -eq 1
+check 'and names the device' grep -q 'ERROR: 0000:02:00.0 (2/0/0): ' \
+	"$T/reserve"
+check 'one that was ready stays' grep -q '1/0/0.*already reserved' "$T/reserve"
+check 'release of what is not reserved' "$VM" passthru release 2/0/0
+
+# What keeps a guest from starting.
+attempt() {
+	echo "== $1"
+	guest bad
+	fake bad <<-'END'
+		say running
+		exit 1
+	END
+	vm start bad 2>&1 | grep '^  !'
+	wait_for 5 test ! -e "$VM_DIR/bad/run.lock" || echo 'not down'
+	no_traces bad
+	[ ! -e "$VM_DIR/bad/calls" ] || echo 'byway was started'
+}
+{
+	attempt 'no such device' <<-'END'
+		passthru0="9/0/0"
+	END
+	attempt 'not an address' <<-'END'
+		passthru0="ppt0"
+	END
+	attempt 'bound to its host driver' <<-'END'
+		passthru0="2/0/0"
+	END
+	attempt 'without a driver' <<-'END'
+		passthru0="4/0/0"
+	END
+	attempt 'a bridge' <<-'END'
+		passthru0="0/28/0"
+	END
+	attempt 'a neighbour in the group has a host driver' <<-'END'
+		passthru0="5/0/0"
+	END
+	attempt 'no IOMMU group' <<-'END'
+		passthru0="129/31/6"
+	END
+	attempt 'twice' <<-'END'
+		passthru0="1/0/0"
+		passthru1="0000:01:00.0"
+	END
+	rm -r "$sys/kernel/iommu_groups"
+	mkdir "$sys/kernel/iommu_groups"
+	find "$sys/devices/" -name iommu_group -delete
+	attempt 'no IOMMU' <<-'END'
+		passthru0="1/0/0"
+	END
+} | golden passthru-refused
+
+{
+	run vm passthru reserve 9/0/0 nonsense
+	run vm passthru release 9/0/0
+	run vm passthru reserve 0/28/0
+	VM_HOST_ROOT=$T/empty run vm passthru
+} | golden passthru-errors
