@@ -30,30 +30,30 @@
 
 struct cfg; /* one node; the root is a node without a name */
 
-struct cfg *cfg_create(void); /* NULL when out of memory */
+struct cfg *cfg_create(void);	    /* NULL when out of memory */
 void cfg_destroy(struct cfg *root); /* NULL allowed */
 
 /* The node at `path` below `node`, created with its parents when missing. */
 MUST_CHECK int cfg_make(struct cfg *node, const char *path, struct err *err,
-    struct cfg **ret_node);
+			struct cfg **ret_node);
 
 /*
  * Sets the value at `path` below `node`; a later value replaces an earlier.
  * What is refused leaves the tree as it was.
  */
 MUST_CHECK int cfg_set(struct cfg *node, const char *path, const char *value,
-    struct err *err);
+		       struct err *err);
 
 /* "path=value" as given to -o or in a -k file. */
 MUST_CHECK int cfg_set_assignment(struct cfg *root, const char *assignment,
-    struct err *err);
+				  struct err *err);
 
 /*
  * "a=1,b,c=2" below `node`: a name without value becomes "true". Empty
  * elements are skipped.
  */
 MUST_CHECK int cfg_set_list(struct cfg *node, const char *list,
-    struct err *err);
+			    struct err *err);
 
 /* Node below `node`, or NULL. `node` may be NULL. */
 struct cfg *cfg_find(struct cfg *node, const char *path);
@@ -66,27 +66,28 @@ const char *cfg_raw(struct cfg *node, const char *path);
  * negative when the expansion fails (unknown path, too long, too deep).
  */
 MUST_CHECK int cfg_get(struct cfg *node, const char *path, char *buf,
-    size_t size, struct err *err);
+		       size_t size, struct err *err);
 
 /*
  * true/on/yes/1 and false/off/no/0, any case. `fallback` when unset; -EINVAL
  * naming path and value for anything else.
  */
 MUST_CHECK int cfg_bool(struct cfg *node, const char *path, bool fallback,
-    struct err *err, bool *ret_value);
+			struct err *err, bool *ret_value);
 
 /* Unsigned number, 0x prefix allowed, min..max inclusive. */
 MUST_CHECK int cfg_u64(struct cfg *node, const char *path, uint64_t fallback,
-    uint64_t min, uint64_t max, struct err *err, uint64_t *ret_value);
+		       uint64_t min, uint64_t max, struct err *err,
+		       uint64_t *ret_value);
 
 /*
  * Refuses children of `node` whose name is not in the NULL-terminated `known`
  * list, naming the nearest known one. For a device's create().
  */
 MUST_CHECK int cfg_check_known(struct cfg *node, const char *const *known,
-    struct err *err);
+			       struct err *err);
 
-const char *cfg_name(const struct cfg *node); /* "" for the root */
+const char *cfg_name(const struct cfg *node);  /* "" for the root */
 struct cfg *cfg_first(const struct cfg *node); /* first child or NULL */
 struct cfg *cfg_next(const struct cfg *node);  /* next sibling or NULL */
 

@@ -51,7 +51,7 @@ MUST_CHECK int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx);
  * is of a kind that is always ready (regular file, /dev/null).
  */
 MUST_CHECK int ev_fd_create(struct evloop *loop, int fd, unsigned events,
-    ev_fd_fn *fn, void *ctx, struct ev_fd **ret_handle);
+			    ev_fd_fn *fn, void *ctx, struct ev_fd **ret_handle);
 /* Changes which events are waited for; 0 pauses. */
 void ev_fd_set(struct ev_fd *handle, unsigned events);
 void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
@@ -62,7 +62,7 @@ void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
  * the callback runs once more at most, and nobody waits for it.
  */
 MUST_CHECK int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
-    struct ev_timer **ret_timer);
+			       struct ev_timer **ret_timer);
 void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns);
 void ev_timer_disarm(struct ev_timer *timer);
 void ev_timer_destroy(struct ev_timer *timer); /* NULL allowed */

@@ -40,7 +40,7 @@ static void log_vline(enum log_level level, const char *fmt, va_list ap)
 	ssize_t n;
 
 	len = (size_t)snprintf(line, sizeof(line), "%s: %s", log_program,
-	    level_prefix[level]);
+			       level_prefix[level]);
 	vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	len = strlen(line);
 	line[len++] = '\n';

@@ -12,7 +12,12 @@
 
 #include "base/base.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level {
+	LOG_ERROR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG
+};
 
 #define LOG_GUEST_BURST 5
 
@@ -24,10 +29,10 @@ void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                                         \
-	do {                                                                   \
-		if (log_enabled(LOG_DEBUG))                                    \
-			log_line(LOG_DEBUG, __VA_ARGS__);                      \
+#define log_debug(...)                                    \
+	do {                                              \
+		if (log_enabled(LOG_DEBUG))               \
+			log_line(LOG_DEBUG, __VA_ARGS__); \
 	} while (0)
 
 /* Rate limit of one call site; zero-initialised. */
@@ -40,10 +45,10 @@ struct log_limit {
 void log_limited(struct log_limit *limit, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
-#define log_guest(...)                                                         \
-	do {                                                                   \
-		static struct log_limit limit_;                                \
-		log_limited(&limit_, __VA_ARGS__);                             \
+#define log_guest(...)                             \
+	do {                                       \
+		static struct log_limit limit_;    \
+		log_limited(&limit_, __VA_ARGS__); \
 	} while (0)
 
 #endif

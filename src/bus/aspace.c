@@ -58,8 +58,8 @@ static int make_room(struct aspace *as)
 
 	if (as->count < as->room)
 		return 0;
-	grown = reallocarray(as->regions, as->room + REGIONS_STEP,
-	    sizeof(*grown));
+	grown =
+	    reallocarray(as->regions, as->room + REGIONS_STEP, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	as->regions = grown;
@@ -68,18 +68,19 @@ static int make_room(struct aspace *as)
 }
 
 static int add_locked(struct aspace *as, struct aspace_region *region,
-    uint64_t base, struct err *err)
+		      uint64_t base, struct err *err)
 {
 	const struct aspace_region *other = NULL;
 	size_t at = upper_bound(as, base);
 
-	if (at > 0 && base - as->regions[at - 1]->base <
-	    as->regions[at - 1]->size)
+	if (at > 0 &&
+	    base - as->regions[at - 1]->base < as->regions[at - 1]->size)
 		other = as->regions[at - 1];
 	else if (at < as->count && as->regions[at]->base - base < region->size)
 		other = as->regions[at];
 	if (other)
-		return err_set(err, -EEXIST,
+		return err_set(
+		    err, -EEXIST,
 		    "%s: %s at 0x%llx+0x%llx overlaps %s at 0x%llx+0x%llx",
 		    as->name, region->name, (unsigned long long)base,
 		    (unsigned long long)region->size, other->name,
@@ -88,7 +89,7 @@ static int add_locked(struct aspace *as, struct aspace_region *region,
 	if (make_room(as))
 		return err_set(err, -ENOMEM, "%s: out of memory", as->name);
 	memmove(&as->regions[at + 1], &as->regions[at],
-	    (as->count - at) * sizeof(as->regions[0]));
+		(as->count - at) * sizeof(as->regions[0]));
 	region->base = base;
 	as->regions[at] = region;
 	as->count++;
@@ -96,16 +97,17 @@ static int add_locked(struct aspace *as, struct aspace_region *region,
 }
 
 int aspace_add(struct aspace *as, struct aspace_region *region, uint64_t base,
-    struct err *err)
+	       struct err *err)
 {
 	int r;
 
-	if (region->size == 0 || !range_inside(base, region->size, 0, as->limit))
+	if (region->size == 0 ||
+	    !range_inside(base, region->size, 0, as->limit))
 		return err_set(err, -EINVAL,
-		    "%s: %s at 0x%llx+0x%llx lies beyond 0x%llx", as->name,
-		    region->name, (unsigned long long)base,
-		    (unsigned long long)region->size,
-		    (unsigned long long)as->limit);
+			       "%s: %s at 0x%llx+0x%llx lies beyond 0x%llx",
+			       as->name, region->name, (unsigned long long)base,
+			       (unsigned long long)region->size,
+			       (unsigned long long)as->limit);
 	pthread_rwlock_wrlock(&as->lock);
 	r = add_locked(as, region, base, err);
 	pthread_rwlock_unlock(&as->lock);
@@ -122,7 +124,7 @@ void aspace_remove(struct aspace *as, struct aspace_region *region)
 	if (i < as->count) {
 		as->count--;
 		memmove(&as->regions[i], &as->regions[i + 1],
-		    (as->count - i) * sizeof(as->regions[0]));
+			(as->count - i) * sizeof(as->regions[0]));
 	}
 	pthread_rwlock_unlock(&as->lock);
 }
@@ -135,8 +137,8 @@ static bool find(struct aspace *as, uint64_t addr, struct aspace_region *ret)
 
 	pthread_rwlock_rdlock(&as->lock);
 	at = upper_bound(as, addr);
-	if (at > 0 && addr - as->regions[at - 1]->base <
-	    as->regions[at - 1]->size) {
+	if (at > 0 &&
+	    addr - as->regions[at - 1]->base < as->regions[at - 1]->size) {
 		*ret = *as->regions[at - 1];
 		found = true;
 	}
@@ -154,7 +156,7 @@ static uint64_t ones(unsigned size)
 }
 
 static uint64_t call_read(const struct aspace_region *region, uint64_t off,
-    unsigned size)
+			  unsigned size)
 {
 	uint64_t v;
 
@@ -169,7 +171,7 @@ static uint64_t call_read(const struct aspace_region *region, uint64_t off,
 }
 
 static void call_write(const struct aspace_region *region, uint64_t off,
-    unsigned size, uint64_t value)
+		       unsigned size, uint64_t value)
 {
 	if (!region->write)
 		return;
@@ -182,7 +184,7 @@ static void call_write(const struct aspace_region *region, uint64_t off,
 
 /* How big a piece the handler gets; 0: it cannot serve this access. */
 static unsigned piece_size(const struct aspace_region *region, uint64_t off,
-    unsigned size)
+			   unsigned size)
 {
 	if (!is_pow2(size) || (off & (size - 1)))
 		return region->min_size == 1 ? 1 : 0;
@@ -190,7 +192,7 @@ static unsigned piece_size(const struct aspace_region *region, uint64_t off,
 }
 
 static uint64_t region_read(const struct aspace_region *region, uint64_t off,
-    unsigned size)
+			    unsigned size)
 {
 	unsigned piece, i;
 	uint64_t v = 0;
@@ -199,8 +201,7 @@ static uint64_t region_read(const struct aspace_region *region, uint64_t off,
 		unsigned wide = region->min_size;
 		uint64_t start = align_down(off, wide);
 
-		if (off + size > start + wide ||
-		    start + wide > region->size)
+		if (off + size > start + wide || start + wide > region->size)
 			return ones(size);
 		return call_read(region, start, wide) >> (8 * (off - start));
 	}
@@ -213,7 +214,7 @@ static uint64_t region_read(const struct aspace_region *region, uint64_t off,
 }
 
 static void region_write(const struct aspace_region *region, uint64_t off,
-    unsigned size, uint64_t value)
+			 unsigned size, uint64_t value)
 {
 	unsigned piece, i;
 
@@ -225,7 +226,7 @@ static void region_write(const struct aspace_region *region, uint64_t off,
 }
 
 int aspace_read(struct aspace *as, uint64_t addr, unsigned size,
-    uint64_t *ret_value)
+		uint64_t *ret_value)
 {
 	struct aspace_region region;
 	uint64_t value = 0, byte;
@@ -235,8 +236,8 @@ int aspace_read(struct aspace *as, uint64_t addr, unsigned size,
 	*ret_value = ones(size);
 	if (find(as, addr, &region) &&
 	    range_inside(addr, size, region.base, region.size)) {
-		*ret_value = region_read(&region, addr - region.base, size) &
-		    ones(size);
+		*ret_value =
+		    region_read(&region, addr - region.base, size) & ones(size);
 		return 0;
 	}
 	/* Across the border of regions: byte by byte. */
@@ -253,7 +254,7 @@ int aspace_read(struct aspace *as, uint64_t addr, unsigned size,
 }
 
 int aspace_write(struct aspace *as, uint64_t addr, unsigned size,
-    uint64_t value)
+		 uint64_t value)
 {
 	struct aspace_region region;
 	int r = -ENXIO;
@@ -268,7 +269,7 @@ int aspace_write(struct aspace *as, uint64_t addr, unsigned size,
 		if (!find(as, addr + i, &region))
 			continue;
 		region_write(&region, addr + i - region.base, 1,
-		    value >> (8 * i));
+			     value >> (8 * i));
 		r = 0;
 	}
 	return r;

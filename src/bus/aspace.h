@@ -28,14 +28,14 @@ struct aspace;
 /* `size` bytes at `offset` into the region; value in the low bytes. */
 typedef uint64_t aspace_read_fn(void *ctx, uint64_t offset, unsigned size);
 typedef void aspace_write_fn(void *ctx, uint64_t offset, unsigned size,
-    uint64_t value);
+			     uint64_t value);
 
 struct aspace_region {
 	const char *name; /* for messages and traces */
 	uint64_t base;	  /* set by aspace_add() */
 	uint64_t size;
-	aspace_read_fn *read;	 /* NULL: reads as all ones */
-	aspace_write_fn *write;	 /* NULL: writes vanish */
+	aspace_read_fn *read;	/* NULL: reads as all ones */
+	aspace_write_fn *write; /* NULL: writes vanish */
 	void *ctx;
 	pthread_mutex_t *lock; /* held around handlers; NULL: none */
 	/*
@@ -49,12 +49,12 @@ struct aspace_region {
 };
 
 MUST_CHECK int aspace_create(const char *name, uint64_t limit,
-    struct aspace **ret_as);
+			     struct aspace **ret_as);
 void aspace_destroy(struct aspace *as); /* NULL allowed */
 
 /* -EEXIST (message names both regions) on overlap, -EINVAL beyond the limit. */
 MUST_CHECK int aspace_add(struct aspace *as, struct aspace_region *region,
-    uint64_t base, struct err *err);
+			  uint64_t base, struct err *err);
 /* Removing a region that was never added does nothing. */
 void aspace_remove(struct aspace *as, struct aspace_region *region);
 
@@ -63,8 +63,8 @@ void aspace_remove(struct aspace *as, struct aspace_region *region);
  * it (the value is then all ones): what -e turns into an exit.
  */
 int aspace_read(struct aspace *as, uint64_t addr, unsigned size,
-    uint64_t *ret_value);
+		uint64_t *ret_value);
 int aspace_write(struct aspace *as, uint64_t addr, unsigned size,
-    uint64_t value);
+		 uint64_t value);
 
 #endif

@@ -31,7 +31,7 @@ void irq_shared_destroy(struct irq_shared *shared)
 }
 
 void irq_shared_set(struct irq_shared *shared, unsigned gsi, bool *asserted,
-    bool level)
+		    bool level)
 {
 	if (*asserted == level || gsi >= IRQ_LINES)
 		return;

@@ -53,9 +53,9 @@ struct irq_ops {
 	 * instead of trapping; with `match`, only when the value equals it.
 	 */
 	int (*doorbell_add)(void *ctx, bool port, uint64_t addr, unsigned len,
-	    const uint64_t *match, int fd);
+			    const uint64_t *match, int fd);
 	int (*doorbell_del)(void *ctx, bool port, uint64_t addr, unsigned len,
-	    const uint64_t *match, int fd);
+			    const uint64_t *match, int fd);
 };
 
 struct irq_ctl {
@@ -63,10 +63,9 @@ struct irq_ctl {
 	void *ctx;
 };
 
-
 struct irq_shared; /* per-GSI counters behind irq_line_set() */
 MUST_CHECK int irq_shared_create(struct irq_ctl *ctl,
-    struct irq_shared **ret_shared);
+				 struct irq_shared **ret_shared);
 void irq_shared_destroy(struct irq_shared *shared);
 
 /*
@@ -76,7 +75,7 @@ void irq_shared_destroy(struct irq_shared *shared);
  * source (its device lock).
  */
 void irq_shared_set(struct irq_shared *shared, unsigned gsi, bool *asserted,
-    bool level);
+		    bool level);
 
 /* A short pulse for edge-triggered ISA interrupts. */
 void irq_pulse(struct irq_ctl *ctl, unsigned gsi);

@@ -21,7 +21,7 @@ struct memmap_ops {
 	 * has no slot left. *ret_handle >= 0 identifies it for unmap.
 	 */
 	int (*map)(void *ctx, gpa_t base, uint64_t size, void *host,
-	    unsigned flags, int *ret_handle);
+		   unsigned flags, int *ret_handle);
 	/* No vCPU sees the mapping once this has returned. */
 	void (*unmap)(void *ctx, int handle);
 };

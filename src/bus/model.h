@@ -41,7 +41,7 @@ struct model_env {
 	struct pci_host *pci;
 	struct evloop *loop;
 	const struct clock *clock;
-	struct cfg *root;   /* the whole configuration, read-only */
+	struct cfg *root; /* the whole configuration, read-only */
 	vm_end_fn *end;
 	void *end_ctx;
 	void *vfio; /* struct vfio_ctx *: only vfio/ looks inside */
@@ -49,9 +49,9 @@ struct model_env {
 
 /* A model that -s can name. */
 struct pci_model {
-	const char *name;	 /* "virtio-blk" */
+	const char *name;	  /* "virtio-blk" */
 	const char *const *alias; /* NULL-terminated or NULL */
-	const char *summary;	 /* one line for -s help */
+	const char *summary;	  /* one line for -s help */
 	/*
 	 * Turns "-s slot,name,OPTS" text after the name into config variables
 	 * below `node`. NULL: cfg_set_list().
@@ -62,7 +62,7 @@ struct pci_model {
 	 * pci_host_add(); on failure nothing stays behind.
 	 */
 	int (*create)(const struct model_env *env, struct pci_addr addr,
-	    struct cfg *node, struct err *err);
+		      struct cfg *node, struct err *err);
 };
 
 #endif

@@ -73,18 +73,18 @@ struct pci_ops {
 	 * handled (then the core does nothing), false for the core's way.
 	 */
 	bool (*cfg_read)(struct pci_dev *dev, unsigned off, unsigned size,
-	    uint32_t *ret_value);
+			 uint32_t *ret_value);
 	bool (*cfg_write)(struct pci_dev *dev, unsigned off, unsigned size,
-	    uint32_t value);
+			  uint32_t value);
 	/* After the core applied a write. */
 	void (*cfg_written)(struct pci_dev *dev, unsigned off, unsigned size);
 	/* COMMAND changed; BARs follow after this returns. */
 	void (*command_changed)(struct pci_dev *dev, uint16_t old_command);
 	/* Trapped BAR access; never for the MSI-X table or PBA. */
 	uint64_t (*bar_read)(struct pci_dev *dev, unsigned bar, uint64_t off,
-	    unsigned size);
+			     unsigned size);
 	void (*bar_write)(struct pci_dev *dev, unsigned bar, uint64_t off,
-	    unsigned size, uint64_t value);
+			  unsigned size, uint64_t value);
 	/*
 	 * BAR became visible at bar->base (on) or vanished (off): map or unmap
 	 * what bypasses the trap (memory slots, doorbells).
@@ -120,12 +120,12 @@ struct pci_dev {
 	uint8_t *wmask; /* bits a guest may write */
 	uint8_t *w1c;	/* bits cleared by writing one */
 	struct pci_bar bar[PCI_BARS + 1];
-	uint16_t next_cap;	/* free offset for pci_add_cap() */
-	uint16_t last_cap;	/* to chain the next one */
+	uint16_t next_cap; /* free offset for pci_add_cap() */
+	uint16_t last_cap; /* to chain the next one */
 	uint16_t last_ext_cap;
 	bool cfg_extended; /* false: bytes from 0x100 read as ones */
-	uint8_t msi_cap;  /* 0: none */
-	uint8_t msix_cap; /* 0: none */
+	uint8_t msi_cap;   /* 0: none */
+	uint8_t msix_cap;  /* 0: none */
 	uint8_t msix_bar, msix_pba_bar;
 	uint32_t msix_table_off, msix_pba_off;
 	unsigned msix_count;
@@ -142,7 +142,8 @@ struct pci_dev {
  * pci_dev_fini() undoes it and is safe on a zeroed struct.
  */
 MUST_CHECK int pci_dev_init(struct pci_dev *dev, struct pci_addr addr,
-    const char *model, const struct pci_ops *ops, void *ctx);
+			    const char *model, const struct pci_ops *ops,
+			    void *ctx);
 void pci_dev_fini(struct pci_dev *dev);
 
 struct pci_ids {
@@ -153,7 +154,8 @@ void pci_set_ids(struct pci_dev *dev, struct pci_ids ids);
 
 /* The core answers accesses through ops->bar_read/bar_write, any size 1-8. */
 MUST_CHECK int pci_add_bar(struct pci_dev *dev, unsigned bar,
-    enum pci_bar_kind kind, uint64_t size, bool prefetch);
+			   enum pci_bar_kind kind, uint64_t size,
+			   bool prefetch);
 
 /*
  * Room for a standard capability of `len` bytes (header included), chained
@@ -162,7 +164,7 @@ MUST_CHECK int pci_add_bar(struct pci_dev *dev, unsigned bar,
 MUST_CHECK int pci_add_cap(struct pci_dev *dev, uint8_t id, unsigned len);
 /* Extended capability at a fixed offset >= 0x100; header written here. */
 MUST_CHECK int pci_add_ext_cap(struct pci_dev *dev, uint16_t id,
-    uint8_t version, unsigned off);
+			       uint8_t version, unsigned off);
 
 /* Interrupt pin 1..4 (INTA..INTD). */
 void pci_intx_init(struct pci_dev *dev, uint8_t pin);
@@ -172,15 +174,16 @@ void pci_intx_init(struct pci_dev *dev, uint8_t pin);
  * per_vector_mask adds mask and pending registers.
  */
 MUST_CHECK int pci_msi_init(struct pci_dev *dev, unsigned off,
-    unsigned log2_vectors, bool addr64, bool per_vector_mask);
+			    unsigned log2_vectors, bool addr64,
+			    bool per_vector_mask);
 
 /*
  * MSI-X with `count` vectors; table and PBA inside BARs already added, not
  * overlapping. The core answers those bytes of the BARs itself.
  */
 MUST_CHECK int pci_msix_init(struct pci_dev *dev, unsigned off, unsigned count,
-    unsigned table_bar, uint32_t table_off, unsigned pba_bar,
-    uint32_t pba_off);
+			     unsigned table_bar, uint32_t table_off,
+			     unsigned pba_bar, uint32_t pba_off);
 
 static inline uint16_t pci_cfg16(const struct pci_dev *dev, unsigned off)
 {
@@ -209,7 +212,7 @@ bool pci_msi_enabled(const struct pci_dev *dev);
 unsigned pci_msi_count(const struct pci_dev *dev); /* vectors enabled */
 /* Message of vector n as programmed; masked says its mask bit. */
 struct irq_msg pci_msi_msg(const struct pci_dev *dev, unsigned n,
-    bool *ret_masked);
+			   bool *ret_masked);
 bool pci_msix_enabled(const struct pci_dev *dev);
 /* Masked by its own bit or the function mask, or MSI-X off. */
 bool pci_msix_masked(const struct pci_dev *dev, unsigned vector);
@@ -235,7 +238,7 @@ struct pci_host_params {
 
 /* Registers cf8/cfc and ECAM in the address spaces. */
 MUST_CHECK int pci_host_create(const struct pci_host_params *params,
-    struct err *err, struct pci_host **ret_host);
+			       struct err *err, struct pci_host **ret_host);
 /* Calls every device's destroy hook; NULL allowed. */
 void pci_host_destroy(struct pci_host *host);
 
@@ -244,14 +247,15 @@ void pci_host_destroy(struct pci_host *host);
  * address register of config mechanism #1: they go to `region` (its handlers
  * under its lock, offset 0). Borrowed; NULL takes it away. Before vCPUs run.
  */
-void pci_host_set_cf9(struct pci_host *host, const struct aspace_region *region);
+void pci_host_set_cf9(struct pci_host *host,
+		      const struct aspace_region *region);
 
 /*
  * Puts a function at dev->addr; the host then owns it. -EEXIST with bhyve's
  * sentence when the place is taken.
  */
 MUST_CHECK int pci_host_add(struct pci_host *host, struct pci_dev *dev,
-    struct err *err);
+			    struct err *err);
 struct pci_dev *pci_host_find(struct pci_host *host, struct pci_addr addr);
 typedef int pci_dev_fn(void *ctx, struct pci_dev *dev);
 /* In bus, slot, function order; stops at the first non-zero result. */
@@ -274,10 +278,11 @@ struct pci_windows {
 };
 /* What mem64 must hold (size and the largest alignment) before it is placed. */
 void pci_host_mem64_need(struct pci_host *host, uint64_t *ret_size,
-    uint64_t *ret_align);
+			 uint64_t *ret_align);
 /* -ENOSPC naming the BAR, its size and the window it does not fit into. */
 MUST_CHECK int pci_host_assign(struct pci_host *host,
-    const struct pci_windows *windows, bool enable_decode, struct err *err);
+			       const struct pci_windows *windows,
+			       bool enable_decode, struct err *err);
 /* Part of the windows that a root bus decodes; size 0: none. */
 struct pci_windows pci_host_bus_windows(struct pci_host *host, uint8_t bus);
 bool pci_host_bus_used(struct pci_host *host, uint8_t bus);

@@ -12,7 +12,12 @@
 #include "bus/pci.h"
 #include "bus/pci_internal.h"
 
-enum { WIN_IO, WIN_MEM32, WIN_MEM64, WIN_KINDS };
+enum {
+	WIN_IO,
+	WIN_MEM32,
+	WIN_MEM64,
+	WIN_KINDS
+};
 
 static const char *const window_name[WIN_KINDS] = {
     "I/O port window", "32-bit memory window", "64-bit memory window"};
@@ -54,8 +59,8 @@ static int collect(void *ctx, struct pci_dev *dev)
 			continue;
 		if (list->count == list->room) {
 			size_t room = list->room + 64;
-			struct slot_bar *grown = reallocarray(list->bars, room,
-			    sizeof(*grown));
+			struct slot_bar *grown =
+			    reallocarray(list->bars, room, sizeof(*grown));
 
 			if (!grown)
 				return -ENOMEM;
@@ -63,10 +68,14 @@ static int collect(void *ctx, struct pci_dev *dev)
 			list->room = room;
 		}
 		list->bars[list->count++] = (struct slot_bar){
-		    .dev = dev, .index = i, .window = window_of(bar),
-		    /* Pages are not shared: a guest may map one to a process. */
+		    .dev = dev,
+		    .index = i,
+		    .window = window_of(bar),
+		    /* Pages are not shared: a guest may map one to a process.
+		     */
 		    .size = bar->kind == PCI_BAR_IO
-			? bar->size : MAX(bar->size, (uint64_t)4096)};
+				? bar->size
+				: MAX(bar->size, (uint64_t)4096)};
 	}
 	return 0;
 }
@@ -79,7 +88,7 @@ static int by_size(const void *a, const void *b)
 		return x->size < y->size ? 1 : -1;
 	if (x->dev != y->dev)
 		return memcmp(&x->dev->addr, &y->dev->addr,
-		    sizeof(x->dev->addr));
+			      sizeof(x->dev->addr));
 	return (int)x->index - (int)y->index;
 }
 
@@ -96,23 +105,24 @@ static void format_size(char *buf, size_t size, uint64_t bytes)
 }
 
 static int no_room(const struct slot_bar *bar, const struct pci_window *win,
-    struct err *err)
+		   struct err *err)
 {
 	char need[32], have[32];
 
 	format_size(need, sizeof(need), bar->size);
 	format_size(have, sizeof(have), win->size);
 	return err_set(err, -ENOSPC,
-	    "pci slot %s: BAR %u of %s does not fit into the %s"
-	    " (0x%llx, %s) with the other devices", bar->dev->name,
-	    bar->index, need, window_name[bar->window],
-	    (unsigned long long)win->base, have);
+		       "pci slot %s: BAR %u of %s does not fit into the %s"
+		       " (0x%llx, %s) with the other devices",
+		       bar->dev->name, bar->index, need,
+		       window_name[bar->window], (unsigned long long)win->base,
+		       have);
 }
 
 /* Places one bus's BARs from *cursor of each window on. */
 static int assign_bus(struct bar_list *list, uint8_t bus,
-    const struct pci_window win[WIN_KINDS], uint64_t cursor[WIN_KINDS],
-    struct err *err)
+		      const struct pci_window win[WIN_KINDS],
+		      uint64_t cursor[WIN_KINDS], struct err *err)
 {
 	size_t i;
 
@@ -125,8 +135,8 @@ static int assign_bus(struct bar_list *list, uint8_t bus,
 		if (bar->dev->addr.bus != bus)
 			continue;
 		base = align_up(*at, bar->size);
-		if (base < *at || !range_inside(base, bar->size, w->base,
-		    w->size))
+		if (base < *at ||
+		    !range_inside(base, bar->size, w->base, w->size))
 			return no_room(bar, w, err);
 		pci_bar_place(bar->dev, bar->index, base);
 		*at = base + bar->size;
@@ -135,7 +145,8 @@ static int assign_bus(struct bar_list *list, uint8_t bus,
 }
 
 static void set_bus_windows(struct pci_host *host, uint8_t bus,
-    const uint64_t start[WIN_KINDS], const uint64_t end[WIN_KINDS])
+			    const uint64_t start[WIN_KINDS],
+			    const uint64_t end[WIN_KINDS])
 {
 	struct pci_window w[WIN_KINDS];
 	unsigned k;
@@ -150,7 +161,7 @@ static int enable(void *ctx UNUSED, struct pci_dev *dev)
 {
 	uint16_t old = pci_cfg16(dev, PCI_COMMAND);
 	uint16_t bits = (uint16_t)(dev->wmask[PCI_COMMAND] &
-	    (PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+				   (PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 
 	pthread_mutex_lock(&dev->lock);
 	pci_set16(dev, PCI_COMMAND, (uint16_t)(old | bits));
@@ -162,7 +173,7 @@ static int enable(void *ctx UNUSED, struct pci_dev *dev)
 }
 
 static int assign_all(struct pci_host *host, struct bar_list *list,
-    const struct pci_window win[WIN_KINDS], struct err *err)
+		      const struct pci_window win[WIN_KINDS], struct err *err)
 {
 	uint64_t start[WIN_KINDS], cursor[WIN_KINDS], end[WIN_KINDS];
 	unsigned bus, k;
@@ -192,10 +203,10 @@ static int assign_all(struct pci_host *host, struct bar_list *list,
 }
 
 int pci_host_assign(struct pci_host *host, const struct pci_windows *windows,
-    bool enable_decode, struct err *err)
+		    bool enable_decode, struct err *err)
 {
-	const struct pci_window win[WIN_KINDS] = {
-	    windows->io, windows->mem32, windows->mem64};
+	const struct pci_window win[WIN_KINDS] = {windows->io, windows->mem32,
+						  windows->mem64};
 	struct bar_list list = {0};
 	int r;
 
@@ -234,7 +245,7 @@ static int add_need(void *ctx, struct pci_dev *dev)
 }
 
 void pci_host_mem64_need(struct pci_host *host, uint64_t *ret_size,
-    uint64_t *ret_align)
+			 uint64_t *ret_align)
 {
 	struct need need = {0, window_unit[WIN_MEM64]};
 

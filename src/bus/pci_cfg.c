@@ -7,7 +7,7 @@
 #include "bus/pci_internal.h"
 
 static uint32_t image_read(const struct pci_dev *dev, unsigned off,
-    unsigned size)
+			   unsigned size)
 {
 	uint32_t v = 0;
 
@@ -29,7 +29,7 @@ uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size)
 }
 
 static void image_write(struct pci_dev *dev, unsigned off, unsigned size,
-    uint32_t value)
+			uint32_t value)
 {
 	unsigned i;
 
@@ -39,7 +39,8 @@ static void image_write(struct pci_dev *dev, unsigned off, unsigned size,
 		uint8_t old = dev->cfg[off + i];
 
 		old = (uint8_t)((old & ~mask) | (byte & mask));
-		dev->cfg[off + i] = (uint8_t)(old & ~(byte & dev->w1c[off + i]));
+		dev->cfg[off + i] =
+		    (uint8_t)(old & ~(byte & dev->w1c[off + i]));
 	}
 }
 
@@ -59,8 +60,7 @@ static uint64_t bar_register_base(const struct pci_dev *dev, unsigned index)
 }
 
 /* Address 0 means unassigned; a full-ones sizing probe is never decoded. */
-static bool bar_wanted(const struct pci_dev *dev, unsigned index,
-    uint64_t base)
+static bool bar_wanted(const struct pci_dev *dev, unsigned index, uint64_t base)
 {
 	const struct pci_bar *bar = &dev->bar[index];
 	uint16_t command = pci_cfg16(dev, PCI_COMMAND);
@@ -99,7 +99,7 @@ static void bar_map(struct pci_dev *dev, unsigned index, uint64_t base)
 
 	if (aspace_add(bar_space(dev, bar), &bar->region, base, &err)) {
 		log_guest("%s: BAR %u not decoded: %s", dev->name, index,
-		    err.msg);
+			  err.msg);
 		return;
 	}
 	bar->mapped = true;
@@ -143,8 +143,8 @@ void pci_bar_place(struct pci_dev *dev, unsigned index, uint64_t base)
 {
 	struct pci_bar *bar = &dev->bar[index];
 	unsigned off = pci_bar_reg(index);
-	uint32_t fixed = pci_cfg32(dev, off) &
-	    (bar->kind == PCI_BAR_IO ? 3u : 0xfu);
+	uint32_t fixed =
+	    pci_cfg32(dev, off) & (bar->kind == PCI_BAR_IO ? 3u : 0xfu);
 
 	if (index == PCI_BAR_ROM)
 		fixed = 0;
@@ -165,7 +165,7 @@ void pci_intx_sync(struct pci_dev *dev)
 		dev->cfg[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 	if (gsi >= 0 && dev->host)
 		irq_shared_set(pci_host_lines(dev->host), (unsigned)gsi,
-		    &dev->intx_asserted, dev->intx_level && !off);
+			       &dev->intx_asserted, dev->intx_level && !off);
 }
 
 void pci_intx_set(struct pci_dev *dev, bool level)
@@ -196,7 +196,7 @@ static bool touches(unsigned off, unsigned size, unsigned reg, unsigned len)
 }
 
 static void cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
-    uint32_t value)
+			     uint32_t value)
 {
 	uint16_t command = pci_cfg16(dev, PCI_COMMAND);
 
@@ -218,7 +218,7 @@ static void cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
 }
 
 void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
-    uint32_t value)
+		       uint32_t value)
 {
 	pthread_mutex_lock(&dev->lock);
 	cfg_write_locked(dev, off, size, value);

@@ -39,7 +39,7 @@ void pci_wmask32(struct pci_dev *dev, unsigned off, uint32_t v)
 }
 
 int pci_dev_init(struct pci_dev *dev, struct pci_addr addr, const char *model,
-    const struct pci_ops *ops, void *ctx)
+		 const struct pci_ops *ops, void *ctx)
 {
 	uint8_t *image = calloc(3, PCI_CFG_SIZE);
 
@@ -55,10 +55,11 @@ int pci_dev_init(struct pci_dev *dev, struct pci_addr addr, const char *model,
 	    .next_cap = CFG_CAPS_START,
 	};
 	snprintf(dev->name, sizeof(dev->name), "%u:%u:%u %s", addr.bus,
-	    addr.slot, addr.func, model);
+		 addr.slot, addr.func, model);
 	pthread_mutex_init(&dev->lock, NULL);
-	pci_wmask16(dev, PCI_COMMAND, PCI_COMMAND_MASTER |
-	    PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	pci_wmask16(dev, PCI_COMMAND,
+		    PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+			PCI_COMMAND_INTX_DISABLE);
 	dev->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
 	dev->wmask[PCI_LATENCY_TIMER] = 0xff;
 	dev->wmask[PCI_INTERRUPT_LINE] = 0xff;
@@ -95,16 +96,14 @@ static bool bar_size_ok(unsigned bar, enum pci_bar_kind kind, uint64_t size)
 	if (!is_pow2(size))
 		return false;
 	if (bar == PCI_BAR_ROM)
-		return kind == PCI_BAR_MEM32 && size >= 2048 &&
-		    size <= MIB(16);
+		return kind == PCI_BAR_MEM32 && size >= 2048 && size <= MIB(16);
 	switch (kind) {
 	case PCI_BAR_IO:
 		return size >= 4 && size <= 0x8000;
 	case PCI_BAR_MEM32:
 		return size >= 16 && size <= GIB(2);
 	case PCI_BAR_MEM64:
-		return size >= 16 && size <= 1ull << 46 &&
-		    bar < PCI_BARS - 1;
+		return size >= 16 && size <= 1ull << 46 && bar < PCI_BARS - 1;
 	default:
 		return false;
 	}
@@ -125,7 +124,7 @@ static uint64_t bar_region_read(void *ctx, uint64_t off, unsigned size)
 }
 
 static void bar_region_write(void *ctx, uint64_t off, unsigned size,
-    uint64_t value)
+			     uint64_t value)
 {
 	struct pci_bar *bar = ctx;
 	struct pci_dev *dev = bar->owner;
@@ -147,8 +146,8 @@ static void bar_register_init(struct pci_dev *dev, unsigned index)
 
 	if (index == PCI_BAR_ROM) {
 		pci_wmask32(dev, off,
-		    ((uint32_t)mask & PCI_ROM_ADDRESS_MASK) |
-		    PCI_ROM_ADDRESS_ENABLE);
+			    ((uint32_t)mask & PCI_ROM_ADDRESS_MASK) |
+				PCI_ROM_ADDRESS_ENABLE);
 		return;
 	}
 	if (bar->kind == PCI_BAR_IO)
@@ -158,14 +157,15 @@ static void bar_register_init(struct pci_dev *dev, unsigned index)
 	if (bar->prefetch)
 		fixed |= PCI_BASE_ADDRESS_MEM_PREFETCH;
 	pci_set32(dev, off, fixed);
-	pci_wmask32(dev, off, (uint32_t)mask &
-	    (bar->kind == PCI_BAR_IO ? 0xfffcu : 0xfffffff0u));
+	pci_wmask32(dev, off,
+		    (uint32_t)mask &
+			(bar->kind == PCI_BAR_IO ? 0xfffcu : 0xfffffff0u));
 	if (bar->kind == PCI_BAR_MEM64)
 		pci_wmask32(dev, off + 4, (uint32_t)(mask >> 32));
 }
 
 int pci_add_bar(struct pci_dev *dev, unsigned index, enum pci_bar_kind kind,
-    uint64_t size, bool prefetch)
+		uint64_t size, bool prefetch)
 {
 	struct pci_bar *bar;
 
@@ -177,21 +177,24 @@ int pci_add_bar(struct pci_dev *dev, unsigned index, enum pci_bar_kind kind,
 	    .prefetch = prefetch,
 	    .size = size,
 	    .owner = dev,
-	    .region = {
-		.name = dev->name,
-		.size = size,
-		.read = bar_region_read,
-		.write = bar_region_write,
-		.ctx = bar,
-		.lock = &dev->lock,
-		.min_size = 1,
-		.max_size = kind == PCI_BAR_IO ? 4 : 8,
-	    },
+	    .region =
+		{
+		    .name = dev->name,
+		    .size = size,
+		    .read = bar_region_read,
+		    .write = bar_region_write,
+		    .ctx = bar,
+		    .lock = &dev->lock,
+		    .min_size = 1,
+		    .max_size = kind == PCI_BAR_IO ? 4 : 8,
+		},
 	};
 	bar_register_init(dev, index);
-	pci_wmask16(dev, PCI_COMMAND, (uint16_t)(
-	    dev->wmask[PCI_COMMAND] | dev->wmask[PCI_COMMAND + 1] << 8 |
-	    (kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)));
+	pci_wmask16(dev, PCI_COMMAND,
+		    (uint16_t)(dev->wmask[PCI_COMMAND] |
+			       dev->wmask[PCI_COMMAND + 1] << 8 |
+			       (kind == PCI_BAR_IO ? PCI_COMMAND_IO
+						   : PCI_COMMAND_MEMORY)));
 	return 0;
 }
 
@@ -229,7 +232,7 @@ int pci_place_cap(struct pci_dev *dev, uint8_t id, unsigned off, unsigned len)
 }
 
 int pci_add_ext_cap(struct pci_dev *dev, uint16_t id, uint8_t version,
-    unsigned off)
+		    unsigned off)
 {
 	uint32_t header;
 
@@ -242,8 +245,7 @@ int pci_add_ext_cap(struct pci_dev *dev, uint16_t id, uint8_t version,
 	pci_set32(dev, off, id | (uint32_t)version << 16);
 	if (dev->last_ext_cap) {
 		header = pci_cfg32(dev, dev->last_ext_cap) & 0xfffff;
-		pci_set32(dev, dev->last_ext_cap,
-		    header | (uint32_t)off << 20);
+		pci_set32(dev, dev->last_ext_cap, header | (uint32_t)off << 20);
 	}
 	dev->last_ext_cap = (uint16_t)off;
 	return 0;

@@ -11,9 +11,9 @@
 #include "bus/pci.h"
 #include "bus/pci_internal.h"
 
-#define CF8_ENABLE	 0x80000000u
-#define FUNCS_PER_BUS	 256u
-#define ECAM_BYTES	 (256ull << 20)
+#define CF8_ENABLE    0x80000000u
+#define FUNCS_PER_BUS 256u
+#define ECAM_BYTES    (256ull << 20)
 
 struct pci_host {
 	struct pci_host_params params;
@@ -112,8 +112,7 @@ static void cf8_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 	if (size == 1 && off == 1 && host->cf9)
 		cf9_write(host->cf9, value);
 	if (size == 4)
-		__atomic_store_n(&host->cf8, (uint32_t)value,
-		    __ATOMIC_RELAXED);
+		__atomic_store_n(&host->cf8, (uint32_t)value, __ATOMIC_RELAXED);
 }
 
 static uint64_t cfc_read(void *ctx, uint64_t off, unsigned size)
@@ -135,7 +134,7 @@ static void cfc_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 
 	if ((cf8 & CF8_ENABLE) && dev)
 		pci_dev_cfg_write(dev, (cf8 & 0xfc) + (unsigned)off, size,
-		    (uint32_t)value);
+				  (uint32_t)value);
 }
 
 static uint64_t ecam_read(void *ctx, uint64_t off, unsigned size)
@@ -159,14 +158,26 @@ static int claim_regions(struct pci_host *host, struct err *err)
 	int r;
 
 	host->cf8_region = (struct aspace_region){.name = "pci config address",
-	    .size = 4, .read = cf8_read, .write = cf8_write, .ctx = host,
-	    .min_size = 1, .max_size = 4};
+						  .size = 4,
+						  .read = cf8_read,
+						  .write = cf8_write,
+						  .ctx = host,
+						  .min_size = 1,
+						  .max_size = 4};
 	host->cfc_region = (struct aspace_region){.name = "pci config data",
-	    .size = 4, .read = cfc_read, .write = cfc_write, .ctx = host,
-	    .min_size = 1, .max_size = 4};
+						  .size = 4,
+						  .read = cfc_read,
+						  .write = cfc_write,
+						  .ctx = host,
+						  .min_size = 1,
+						  .max_size = 4};
 	host->ecam_region = (struct aspace_region){.name = "pci ecam",
-	    .size = ECAM_BYTES, .read = ecam_read, .write = ecam_write,
-	    .ctx = host, .min_size = 1, .max_size = 4};
+						   .size = ECAM_BYTES,
+						   .read = ecam_read,
+						   .write = ecam_write,
+						   .ctx = host,
+						   .min_size = 1,
+						   .max_size = 4};
 	r = aspace_add(p->pio, &host->cf8_region, 0xcf8, err);
 	if (!r)
 		r = aspace_add(p->pio, &host->cfc_region, 0xcfc, err);
@@ -176,7 +187,7 @@ static int claim_regions(struct pci_host *host, struct err *err)
 }
 
 int pci_host_create(const struct pci_host_params *params, struct err *err,
-    struct pci_host **ret_host)
+		    struct pci_host **ret_host)
 {
 	struct pci_host *host = calloc(1, sizeof(*host));
 	int r;
@@ -228,15 +239,15 @@ int pci_host_add(struct pci_host *host, struct pci_dev *dev, struct err *err)
 
 	if (a.slot > 31 || a.func > 7)
 		return err_set(err, -EINVAL, "pci slot %u:%u:%u: no such slot",
-		    a.bus, a.slot, a.func);
+			       a.bus, a.slot, a.func);
 	if (!*table)
 		*table = calloc(FUNCS_PER_BUS, sizeof(**table));
 	if (!*table)
 		return err_set(err, -ENOMEM, "pci: out of memory");
 	if (pci_host_find(host, a))
 		return err_set(err, -EEXIST,
-		    "pci slot %u:%u:%u already occupied!", a.bus, a.slot,
-		    a.func);
+			       "pci slot %u:%u:%u already occupied!", a.bus,
+			       a.slot, a.func);
 	dev->host = host;
 	(*table)[a.slot << 3 | a.func] = dev;
 	return 0;
@@ -267,9 +278,10 @@ static int finish_dev(void *ctx, struct pci_dev *dev)
 	if (dev->addr.func == 0)
 		return 0;
 	zero = find_id(dev->host, (unsigned)dev->addr.bus << 8 |
-	    (unsigned)dev->addr.slot << 3);
+				      (unsigned)dev->addr.slot << 3);
 	if (!zero)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "pci slot %u:%u has function %u but no function 0: a guest"
 		    " would not look for it; put a device at %u:%u:0",
 		    dev->addr.bus, dev->addr.slot, dev->addr.func,

@@ -20,12 +20,12 @@ struct pci_windows *pci_host_windows(struct pci_host *host, uint8_t bus);
 
 /* Capability at `off`, or at the next free offset when off is 0. */
 MUST_CHECK int pci_place_cap(struct pci_dev *dev, uint8_t id, unsigned off,
-    unsigned len);
+			     unsigned len);
 
 /* Guest access of 1, 2 or 4 bytes inside one dword; takes dev->lock. */
 uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size);
 void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
-    uint32_t value);
+		       uint32_t value);
 
 /* Makes the address spaces match COMMAND and the BAR registers. */
 void pci_bars_sync(struct pci_dev *dev);
@@ -42,8 +42,8 @@ void pci_msi_cfg_written(struct pci_dev *dev, unsigned off, unsigned size);
 
 /* MSI-X table and PBA inside a BAR: true when the access was theirs. */
 bool pci_msix_bar_read(struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size, uint64_t *ret_value);
+		       unsigned size, uint64_t *ret_value);
 bool pci_msix_bar_write(struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size, uint64_t value);
+			unsigned size, uint64_t value);
 
 #endif

@@ -14,19 +14,19 @@ _Static_assert(MSIX_ENTRY_BYTES == PCI_MSIX_ENTRY_SIZE, "table entry layout");
 static bool msi_is_64(const struct pci_dev *dev)
 {
 	return pci_cfg16(dev, dev->msi_cap + PCI_MSI_FLAGS) &
-	    PCI_MSI_FLAGS_64BIT;
+	       PCI_MSI_FLAGS_64BIT;
 }
 
 static bool msi_has_mask(const struct pci_dev *dev)
 {
 	return pci_cfg16(dev, dev->msi_cap + PCI_MSI_FLAGS) &
-	    PCI_MSI_FLAGS_MASKBIT;
+	       PCI_MSI_FLAGS_MASKBIT;
 }
 
 static unsigned msi_mask_off(const struct pci_dev *dev)
 {
 	return dev->msi_cap +
-	    (msi_is_64(dev) ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32);
+	       (msi_is_64(dev) ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32);
 }
 
 static unsigned msi_cap_len(bool addr64, bool mask)
@@ -37,29 +37,32 @@ static unsigned msi_cap_len(bool addr64, bool mask)
 }
 
 int pci_msi_init(struct pci_dev *dev, unsigned off, unsigned log2_vectors,
-    bool addr64, bool per_vector_mask)
+		 bool addr64, bool per_vector_mask)
 {
 	int cap;
 
 	if (log2_vectors > 5 || dev->msi_cap)
 		return -EINVAL;
 	cap = pci_place_cap(dev, PCI_CAP_ID_MSI, off,
-	    msi_cap_len(addr64, per_vector_mask));
+			    msi_cap_len(addr64, per_vector_mask));
 	if (cap < 0)
 		return cap;
 	dev->msi_cap = (uint8_t)cap;
 	pci_set16(dev, dev->msi_cap + PCI_MSI_FLAGS,
-	    (uint16_t)(log2_vectors << 1 | (addr64 ? PCI_MSI_FLAGS_64BIT : 0) |
-	    (per_vector_mask ? PCI_MSI_FLAGS_MASKBIT : 0)));
+		  (uint16_t)(log2_vectors << 1 |
+			     (addr64 ? PCI_MSI_FLAGS_64BIT : 0) |
+			     (per_vector_mask ? PCI_MSI_FLAGS_MASKBIT : 0)));
 	pci_wmask16(dev, dev->msi_cap + PCI_MSI_FLAGS,
-	    PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+		    PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
 	pci_wmask32(dev, dev->msi_cap + PCI_MSI_ADDRESS_LO, ~3u);
 	if (addr64)
 		pci_wmask32(dev, dev->msi_cap + PCI_MSI_ADDRESS_HI, ~0u);
-	pci_wmask16(dev, dev->msi_cap +
-	    (addr64 ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32), 0xffff);
+	pci_wmask16(dev,
+		    dev->msi_cap + (addr64 ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32),
+		    0xffff);
 	if (per_vector_mask)
-		pci_wmask32(dev, msi_mask_off(dev),
+		pci_wmask32(
+		    dev, msi_mask_off(dev),
 		    log2_vectors == 5 ? ~0u : (1u << (1u << log2_vectors)) - 1);
 	return 0;
 }
@@ -67,7 +70,7 @@ int pci_msi_init(struct pci_dev *dev, unsigned off, unsigned log2_vectors,
 bool pci_msi_enabled(const struct pci_dev *dev)
 {
 	return dev->msi_cap &&
-	    (dev->cfg[dev->msi_cap + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_ENABLE);
+	       (dev->cfg[dev->msi_cap + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_ENABLE);
 }
 
 unsigned pci_msi_count(const struct pci_dev *dev)
@@ -83,7 +86,7 @@ unsigned pci_msi_count(const struct pci_dev *dev)
 }
 
 struct irq_msg pci_msi_msg(const struct pci_dev *dev, unsigned n,
-    bool *ret_masked)
+			   bool *ret_masked)
 {
 	unsigned cap = dev->msi_cap;
 	struct irq_msg msg;
@@ -92,13 +95,13 @@ struct irq_msg pci_msi_msg(const struct pci_dev *dev, unsigned n,
 	msg.addr = pci_cfg32(dev, cap + PCI_MSI_ADDRESS_LO) & ~3u;
 	if (wide)
 		msg.addr |= (uint64_t)pci_cfg32(dev, cap + PCI_MSI_ADDRESS_HI)
-		    << 32;
-	msg.data = pci_cfg16(dev, cap +
-	    (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32));
+			    << 32;
+	msg.data =
+	    pci_cfg16(dev, cap + (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32));
 	/* A function with 2^k vectors owns the low k bits of the data. */
 	msg.data = (msg.data & ~(pci_msi_count(dev) - 1)) | n;
 	*ret_masked = msi_has_mask(dev) &&
-	    (pci_cfg32(dev, msi_mask_off(dev)) >> (n & 31) & 1);
+		      (pci_cfg32(dev, msi_mask_off(dev)) >> (n & 31) & 1);
 	return msg;
 }
 
@@ -151,7 +154,8 @@ static void msi_send_unmasked_pending(struct pci_dev *dev)
 /* ---- MSI-X ---- */
 
 int pci_msix_init(struct pci_dev *dev, unsigned off, unsigned count,
-    unsigned table_bar, uint32_t table_off, unsigned pba_bar, uint32_t pba_off)
+		  unsigned table_bar, uint32_t table_off, unsigned pba_bar,
+		  uint32_t pba_off)
 {
 	unsigned i;
 	int cap;
@@ -160,9 +164,9 @@ int pci_msix_init(struct pci_dev *dev, unsigned off, unsigned count,
 	    table_bar >= PCI_BARS || pba_bar >= PCI_BARS ||
 	    ((table_off | pba_off) & 7) ||
 	    !range_inside(table_off, count * MSIX_ENTRY_BYTES, 0,
-		dev->bar[table_bar].size) ||
+			  dev->bar[table_bar].size) ||
 	    !range_inside(pba_off, align_up(count, 64) / 8, 0,
-		dev->bar[pba_bar].size))
+			  dev->bar[pba_bar].size))
 		return -EINVAL;
 	dev->msix = calloc(count, sizeof(*dev->msix));
 	dev->msix_pending = calloc(align_up(count, 64) / 64, 8);
@@ -181,7 +185,7 @@ int pci_msix_init(struct pci_dev *dev, unsigned off, unsigned count,
 	dev->msix_pba_off = pba_off;
 	pci_set16(dev, dev->msix_cap + PCI_MSIX_FLAGS, (uint16_t)(count - 1));
 	pci_wmask16(dev, dev->msix_cap + PCI_MSIX_FLAGS,
-	    PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+		    PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	pci_set32(dev, dev->msix_cap + PCI_MSIX_TABLE, table_off | table_bar);
 	pci_set32(dev, dev->msix_cap + PCI_MSIX_PBA, pba_off | pba_bar);
 	return 0;
@@ -200,9 +204,10 @@ bool pci_msix_enabled(const struct pci_dev *dev)
 
 bool pci_msix_masked(const struct pci_dev *dev, unsigned vector)
 {
-	return (msix_flags(dev) & (PCI_MSIX_FLAGS_ENABLE |
-	    PCI_MSIX_FLAGS_MASKALL)) != PCI_MSIX_FLAGS_ENABLE ||
-	    (dev->msix[vector].control & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	return (msix_flags(dev) &
+		(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)) !=
+		   PCI_MSIX_FLAGS_ENABLE ||
+	       (dev->msix[vector].control & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
 
 struct irq_msg pci_msix_msg(const struct pci_dev *dev, unsigned vector)
@@ -210,7 +215,7 @@ struct irq_msg pci_msix_msg(const struct pci_dev *dev, unsigned vector)
 	const struct pci_msix_entry *entry = &dev->msix[vector];
 
 	return (struct irq_msg){.addr = entry->addr & ~3ull,
-	    .data = entry->data};
+				.data = entry->data};
 }
 
 void pci_msix_set_pending(struct pci_dev *dev, unsigned vector, bool pending)
@@ -261,8 +266,10 @@ static void msix_flags_changed(struct pci_dev *dev)
 
 void pci_msi_cfg_written(struct pci_dev *dev, unsigned off, unsigned size)
 {
-	if (dev->msi_cap && range_overlaps(off, size, dev->msi_cap + 2,
-	    msi_cap_len(msi_is_64(dev), msi_has_mask(dev)) - 2)) {
+	if (dev->msi_cap &&
+	    range_overlaps(off, size, dev->msi_cap + 2,
+			   msi_cap_len(msi_is_64(dev), msi_has_mask(dev)) -
+			       2)) {
 		if (dev->ops->msi_changed)
 			dev->ops->msi_changed(dev);
 		else if (msi_has_mask(dev))
@@ -274,24 +281,24 @@ void pci_msi_cfg_written(struct pci_dev *dev, unsigned off, unsigned size)
 }
 
 static bool in_table(const struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size)
+		     unsigned size)
 {
 	return dev->msix_cap && bar == dev->msix_bar &&
-	    range_overlaps(off, size, dev->msix_table_off,
-		dev->msix_count * MSIX_ENTRY_BYTES);
+	       range_overlaps(off, size, dev->msix_table_off,
+			      dev->msix_count * MSIX_ENTRY_BYTES);
 }
 
 static bool in_pba(const struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size)
+		   unsigned size)
 {
 	return dev->msix_cap && bar == dev->msix_pba_bar &&
-	    range_overlaps(off, size, dev->msix_pba_off,
-		align_up(dev->msix_count, 64) / 8);
+	       range_overlaps(off, size, dev->msix_pba_off,
+			      align_up(dev->msix_count, 64) / 8);
 }
 
 /* `len` bytes of an array at off, bounded; what lies outside reads as 0. */
 static uint64_t bytes_at(const void *base, size_t total, uint64_t off,
-    unsigned len)
+			 unsigned len)
 {
 	uint64_t v = 0;
 
@@ -301,25 +308,25 @@ static uint64_t bytes_at(const void *base, size_t total, uint64_t off,
 }
 
 bool pci_msix_bar_read(struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size, uint64_t *ret_value)
+		       unsigned size, uint64_t *ret_value)
 {
 	if (in_table(dev, bar, off, size)) {
-		*ret_value = bytes_at(dev->msix,
-		    dev->msix_count * MSIX_ENTRY_BYTES,
-		    off - dev->msix_table_off, size);
+		*ret_value =
+		    bytes_at(dev->msix, dev->msix_count * MSIX_ENTRY_BYTES,
+			     off - dev->msix_table_off, size);
 		return true;
 	}
 	if (in_pba(dev, bar, off, size)) {
 		*ret_value = bytes_at(dev->msix_pending,
-		    align_up(dev->msix_count, 64) / 8,
-		    off - dev->msix_pba_off, size);
+				      align_up(dev->msix_count, 64) / 8,
+				      off - dev->msix_pba_off, size);
 		return true;
 	}
 	return false;
 }
 
 bool pci_msix_bar_write(struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size, uint64_t value)
+			unsigned size, uint64_t value)
 {
 	struct pci_msix_entry *entry;
 	unsigned vector, field;

@@ -49,7 +49,7 @@ static void client_line(struct client *client, const char *line)
 		snprintf(reply, sizeof(reply), "error unknown command");
 	else
 		control->ops->command(control->ctx, command, reply,
-		    sizeof(reply) - 1);
+				      sizeof(reply) - 1);
 	len = strlen(reply);
 	reply[len++] = '\n';
 	/* A client that does not read its one line loses it. */
@@ -64,7 +64,7 @@ static void client_ready(void *ctx, unsigned events UNUSED)
 	ssize_t n;
 
 	n = read(client->fd, client->line + client->len,
-	    sizeof(client->line) - 1 - client->len);
+		 sizeof(client->line) - 1 - client->len);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -91,7 +91,7 @@ static void listen_ready(void *ctx, unsigned events UNUSED)
 {
 	struct control *control = ctx;
 	int fd = accept4(control->listen_fd, NULL, NULL,
-	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	size_t i;
 
 	if (fd < 0)
@@ -103,8 +103,8 @@ static void listen_ready(void *ctx, unsigned events UNUSED)
 			continue;
 		client->fd = fd;
 		client->len = 0;
-		if (ev_fd_create(control->loop, fd, EV_IN, client_ready,
-		    client, &client->event))
+		if (ev_fd_create(control->loop, fd, EV_IN, client_ready, client,
+				 &client->event))
 			client_close(client);
 		return;
 	}
@@ -122,7 +122,7 @@ static void status_ready(void *ctx, unsigned events UNUSED)
 }
 
 static int open_status(struct control *control, struct cfg *root,
-    struct err *err)
+		       struct err *err)
 {
 	uint64_t fd;
 	int r;
@@ -137,7 +137,7 @@ static int open_status(struct control *control, struct cfg *root,
 	(void)fcntl((int)fd, F_SETFL, O_NONBLOCK);
 	control->status_fd = (int)fd;
 	r = ev_fd_create(control->loop, (int)fd, EV_IN, status_ready, control,
-	    &control->status_event);
+			 &control->status_event);
 	return r ? err_sys(err, r, "status.fd=%d", (int)fd) : 0;
 }
 
@@ -151,7 +151,7 @@ static int bind_private(int fd, const struct sockaddr_un *addr)
 }
 
 static int open_listener(struct control *control, struct cfg *root,
-    struct err *err)
+			 struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	char path[CFG_VALUE_MAX];
@@ -160,12 +160,14 @@ static int open_listener(struct control *control, struct cfg *root,
 	if (r <= 0)
 		return r;
 	if (strlen(path) >= sizeof(addr.sun_path))
-		return err_set(err, -ENAMETOOLONG,
+		return err_set(
+		    err, -ENAMETOOLONG,
 		    "control=%s: longer than the %zu bytes a socket path may"
-		    " have", path, sizeof(addr.sun_path) - 1);
+		    " have",
+		    path, sizeof(addr.sun_path) - 1);
 	strcpy(addr.sun_path, path);
-	control->listen_fd = socket(AF_UNIX,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	control->listen_fd =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->listen_fd < 0)
 		return err_sys(err, errno, "control=%s", path);
 	/* What a killed predecessor left behind; the guest's lock is ours. */
@@ -174,14 +176,14 @@ static int open_listener(struct control *control, struct cfg *root,
 	    listen(control->listen_fd, CONTROL_CLIENTS))
 		return err_sys(err, errno, "control=%s: cannot listen", path);
 	strcpy(control->path, path);
-	r = ev_fd_create(control->loop, control->listen_fd, EV_IN,
-	    listen_ready, control, &control->listen_event);
+	r = ev_fd_create(control->loop, control->listen_fd, EV_IN, listen_ready,
+			 control, &control->listen_event);
 	return r ? err_sys(err, r, "control=%s", path) : 0;
 }
 
 int control_create(struct cfg *root, struct evloop *loop,
-    const struct control_ops *ops, void *ctx, struct err *err,
-    struct control **ret_control)
+		   const struct control_ops *ops, void *ctx, struct err *err,
+		   struct control **ret_control)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	size_t i;
@@ -194,8 +196,8 @@ int control_create(struct cfg *root, struct evloop *loop,
 	control->ctx = ctx;
 	control->status_fd = control->listen_fd = -1;
 	for (i = 0; i < CONTROL_CLIENTS; i++)
-		control->clients[i] = (struct client){
-		    .control = control, .fd = -1};
+		control->clients[i] =
+		    (struct client){.control = control, .fd = -1};
 	r = open_status(control, root, err);
 	if (!r)
 		r = open_listener(control, root, err);

@@ -22,15 +22,15 @@ struct control;
 struct control_ops {
 	/* Runs a command; the reply line without newline goes to buf. */
 	void (*command)(void *ctx, enum control_command command, char *buf,
-	    size_t size);
+			size_t size);
 	/* The supervisor closed the status pipe. */
 	void (*orphaned)(void *ctx);
 };
 
 /* From config: `status.fd` and `control`, both optional. */
 MUST_CHECK int control_create(struct cfg *root, struct evloop *loop,
-    const struct control_ops *ops, void *ctx, struct err *err,
-    struct control **ret_control);
+			      const struct control_ops *ops, void *ctx,
+			      struct err *err, struct control **ret_control);
 void control_destroy(struct control *control); /* NULL allowed */
 
 void control_status(struct control *control, const struct status *status);

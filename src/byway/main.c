@@ -88,7 +88,7 @@ static void on_signal(void *ctx, unsigned events UNUSED)
 		return;
 	if (p->machine && !machine_power_button(p->machine))
 		machine_end(p->machine, VM_END_POWEROFF,
-		    "asked to stop before the guest had enabled ACPI");
+			    "asked to stop before the guest had enabled ACPI");
 }
 
 static int open_signals(struct program *p, struct err *err)
@@ -108,12 +108,12 @@ static int open_signals(struct program *p, struct err *err)
 	if (p->signal_fd < 0)
 		return err_sys(err, errno, "signals");
 	r = ev_fd_create(p->loop, p->signal_fd, EV_IN, on_signal, p,
-	    &p->signal_event);
+			 &p->signal_event);
 	return r ? err_sys(err, r, "signals") : 0;
 }
 
 static void run_command(void *ctx, enum control_command command, char *buf,
-    size_t size)
+			size_t size)
 {
 	struct program *p = ctx;
 
@@ -126,14 +126,14 @@ static void run_command(void *ctx, enum control_command command, char *buf,
 	case CONTROL_POWER_BUTTON:
 		if (!machine_power_button(p->machine))
 			snprintf(buf, size,
-			    "error the guest has not enabled ACPI");
+				 "error the guest has not enabled ACPI");
 		break;
 	case CONTROL_RESET:
 		machine_end(p->machine, VM_END_REBOOT, "reset on request");
 		break;
 	case CONTROL_POWEROFF:
 		machine_end(p->machine, VM_END_POWEROFF,
-		    "powered off on request");
+			    "powered off on request");
 		break;
 	case CONTROL_STATS:
 		memcpy(buf, "ok ", 3);
@@ -147,21 +147,20 @@ static void orphaned(void *ctx)
 	struct program *p = ctx;
 
 	if (p->machine)
-		machine_end(p->machine, VM_END_ERROR,
-		    "the supervisor is gone");
+		machine_end(p->machine, VM_END_ERROR, "the supervisor is gone");
 }
 
 static int stage_open(struct program *p, struct err *err)
 {
-	static const struct control_ops ops = {
-	    .command = run_command, .orphaned = orphaned};
+	static const struct control_ops ops = {.command = run_command,
+					       .orphaned = orphaned};
 	int r = evloop_create(&p->loop);
 
 	if (r)
 		return err_sys(err, r, "event loop");
 	r = open_signals(p, err);
-	return r ? r : control_create(p->root, p->loop, &ops, p, err,
-	    &p->control);
+	return r ? r
+		 : control_create(p->root, p->loop, &ops, p, err, &p->control);
 }
 
 /* ---- create ---- */
@@ -172,9 +171,9 @@ static void on_event(void *ctx, const struct status *status)
 
 	if (status->kind == STATUS_DEVICE)
 		log_info("passthru %s (%s): reset %s %u ms, %s%s%s",
-		    status->selector, status->bdf, status->method, status->ms,
-		    status->ok ? "ok" : "failed", status->text[0] ? ": " : "",
-		    status->text);
+			 status->selector, status->bdf, status->method,
+			 status->ms, status->ok ? "ok" : "failed",
+			 status->text[0] ? ": " : "", status->text);
 	else if (status->kind == STATUS_LOG)
 		log_info("%s", status->text);
 	control_status(p->control, status);
@@ -208,8 +207,9 @@ static int finish(struct program *p, int r)
 		(void)fail(p, &err);
 	} else if (r && end == VM_END_REBOOT) {
 		/* Starting the guest again on a dead device helps nobody. */
-		err_set(&err, r, "a passed-through device did not come back"
-		    " after the reset; see the line that names it");
+		err_set(&err, r,
+			"a passed-through device did not come back"
+			" after the reset; see the line that names it");
 		end = fail(p, &err);
 	} else {
 		log_info("%s", why);
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
 	log_init("byway", LOG_INFO);
 	result = stage_parse(&p, argc, argv);
 	if (result < 0 && (stage_open(&p, &err) || stage_create(&p, &err) ||
-	    sandbox_drop(&err)))
+			   sandbox_drop(&err)))
 		result = fail(&p, &err);
 	if (result < 0)
 		result = stage_run(&p, &err);

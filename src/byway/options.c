@@ -9,15 +9,15 @@
 #include "byway/usage.h"
 #include "machine/catalog.h"
 
-#define SLOT_BUS_MAX  255
-#define SLOT_SLOT_MAX 31
-#define SLOT_FUNC_MAX 7
+#define SLOT_BUS_MAX	255
+#define SLOT_SLOT_MAX	31
+#define SLOT_FUNC_MAX	7
 #define CPUS_SYNTAX_MAX 65535
 
 /* ---- -c ---- */
 
 static int set_number(struct cfg *root, const char *path, uint64_t value,
-    struct err *err)
+		      struct err *err)
 {
 	char text[24];
 
@@ -26,10 +26,10 @@ static int set_number(struct cfg *root, const char *path, uint64_t value,
 }
 
 static int cpu_word(struct cfg *root, const char *word, const char *arg,
-    struct err *err)
+		    struct err *err)
 {
 	static const char *const names[] = {"cpus", "sockets", "cores",
-	    "threads", NULL};
+					    "threads", NULL};
 	const char *eq = strchr(word, '='), *value = eq ? eq + 1 : word;
 	const char *path = "cpus";
 	uint64_t n;
@@ -41,15 +41,17 @@ static int cpu_word(struct cfg *root, const char *word, const char *arg,
 			    !strncmp(names[i], word, (size_t)(eq - word)))
 				break;
 		if (!names[i])
-			return err_set(err, -EINVAL,
+			return err_set(
+			    err, -EINVAL,
 			    "-c %s: '%s' is not one of cpus, sockets, cores,"
-			    " threads", arg, word);
+			    " threads",
+			    arg, word);
 		path = names[i];
 	}
 	if (parse_u64(value, &n) || n < 1 || n > CPUS_SYNTAX_MAX)
 		return err_set(err, -EINVAL,
-		    "-c %s: '%s' is not a number from 1 to %d", arg, value,
-		    CPUS_SYNTAX_MAX);
+			       "-c %s: '%s' is not a number from 1 to %d", arg,
+			       value, CPUS_SYNTAX_MAX);
 	return set_number(root, path, n, err);
 }
 
@@ -74,7 +76,8 @@ int options_memory(struct cfg *root, const char *arg, struct err *err)
 	uint64_t bytes;
 
 	if (parse_size(arg, &bytes) || bytes == 0)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "-m %s: not a memory size; write for example 512M or 8G",
 		    arg);
 	/* As in bhyve: a small bare number means MiB. */
@@ -90,7 +93,7 @@ struct slot_name {
 };
 
 static int slot_parse(const char *text, struct err *err,
-    struct slot_name *ret_name)
+		      struct slot_name *ret_name)
 {
 	CLEANUP_FREE char *copy = strdup(text);
 	uint64_t part[3] = {0};
@@ -102,37 +105,41 @@ static int slot_parse(const char *text, struct err *err,
 	while ((word = strsep(&rest, ":"))) {
 		if (n == 3 || strspn(word, "0123456789") != strlen(word) ||
 		    parse_u64(word, &part[n++]))
-			return err_set(err, -EINVAL,
+			return err_set(
+			    err, -EINVAL,
 			    "Invalid PCI slot info field \"%s\": expected"
-			    " [bus:]slot[:function] in decimal", text);
+			    " [bus:]slot[:function] in decimal",
+			    text);
 	}
-	*ret_name = n == 1 ? (struct slot_name){0, part[0], 0}
-	    : n == 2	   ? (struct slot_name){0, part[0], part[1]}
-			   : (struct slot_name){part[0], part[1], part[2]};
+	*ret_name = n == 1   ? (struct slot_name){0, part[0], 0}
+		    : n == 2 ? (struct slot_name){0, part[0], part[1]}
+			     : (struct slot_name){part[0], part[1], part[2]};
 	if (ret_name->bus > SLOT_BUS_MAX || ret_name->slot > SLOT_SLOT_MAX ||
 	    ret_name->func > SLOT_FUNC_MAX)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "Invalid PCI slot info field \"%s\": bus is 0-%d, slot"
-		    " 0-%d, function 0-%d", text, SLOT_BUS_MAX, SLOT_SLOT_MAX,
-		    SLOT_FUNC_MAX);
+		    " 0-%d, function 0-%d",
+		    text, SLOT_BUS_MAX, SLOT_SLOT_MAX, SLOT_FUNC_MAX);
 	return 0;
 }
 
 static int unknown_device(const struct slot_name *at, const char *name,
-    struct err *err)
+			  struct err *err)
 {
 	const char *near = catalog_nearest(name);
 
 	return err_set(err, -EINVAL,
-	    "pci slot %llu:%llu:%llu: unknown device \"%s\"%s%s%s",
-	    (unsigned long long)at->bus, (unsigned long long)at->slot,
-	    (unsigned long long)at->func, name,
-	    near ? "; did you mean " : "; -s help lists them",
-	    near ? near : "", near ? "?" : "");
+		       "pci slot %llu:%llu:%llu: unknown device \"%s\"%s%s%s",
+		       (unsigned long long)at->bus,
+		       (unsigned long long)at->slot,
+		       (unsigned long long)at->func, name,
+		       near ? "; did you mean " : "; -s help lists them",
+		       near ? near : "", near ? "?" : "");
 }
 
 static int slot_set(struct cfg *root, const struct slot_name *at,
-    const char *name, const char *opts, struct err *err)
+		    const char *name, const char *opts, struct err *err)
 {
 	const struct pci_model *model = catalog_find(name);
 	struct cfg *node;
@@ -142,14 +149,14 @@ static int slot_set(struct cfg *root, const struct slot_name *at,
 	if (!model)
 		return unknown_device(at, name, err);
 	snprintf(path, sizeof(path), "pci.%llu.%llu.%llu",
-	    (unsigned long long)at->bus, (unsigned long long)at->slot,
-	    (unsigned long long)at->func);
+		 (unsigned long long)at->bus, (unsigned long long)at->slot,
+		 (unsigned long long)at->func);
 	r = cfg_make(root, path, err, &node);
 	if (r)
 		return r;
 	if (cfg_raw(node, "device"))
-		return err_set(err, -EEXIST,
-		    "pci slot %llu:%llu:%llu already occupied!",
+		return err_set(
+		    err, -EEXIST, "pci slot %llu:%llu:%llu already occupied!",
 		    (unsigned long long)at->bus, (unsigned long long)at->slot,
 		    (unsigned long long)at->func);
 	r = cfg_set(node, "device", model->name, err);
@@ -171,9 +178,11 @@ int options_slot(struct cfg *root, const char *arg, struct err *err)
 	slot = strsep(&rest, ",");
 	name = strsep(&rest, ",");
 	if (!name || !*name)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "-s %s: expected slot,device[,options]; -s help lists"
-		    " devices", arg);
+		    " devices",
+		    arg);
 	r = slot_parse(slot, err, &at);
 	return r ? r : slot_set(root, &at, name, rest, err);
 }
@@ -183,22 +192,25 @@ int options_slot(struct cfg *root, const char *arg, struct err *err)
 static int lpc_later(const char *name, const char *arg, struct err *err)
 {
 	static const char *const later[] = {"bootrom", "fwcfg", "tpm",
-	    "pc-testdev", NULL};
-	static const char *const known[] = {"com1", "com2", "com3", "com4",
-	    "bootrom", "tpm", "fwcfg", NULL};
+					    "pc-testdev", NULL};
+	static const char *const known[] = {"com1",    "com2", "com3",	"com4",
+					    "bootrom", "tpm",  "fwcfg", NULL};
 	const char *near;
 	size_t i;
 
 	for (i = 0; later[i]; i++)
 		if (!strcmp(name, later[i]))
 			return err_set(err, -ENOTSUP,
-			    "-l %s: %s is not in this version%s", arg, name,
-			    i == 0 ? "; boot a Linux kernel with"
-				     " -o boot.kernel=FILE" : "");
+				       "-l %s: %s is not in this version%s",
+				       arg, name,
+				       i == 0 ? "; boot a Linux kernel with"
+						" -o boot.kernel=FILE"
+					      : "");
 	near = nearest_word(name, known);
 	return err_set(err, -EINVAL, "-l %s: unknown LPC device \"%s\"%s%s%s",
-	    arg, name, near ? "; did you mean " : "; -l help lists them",
-	    near ? near : "", near ? "?" : "");
+		       arg, name,
+		       near ? "; did you mean " : "; -l help lists them",
+		       near ? near : "", near ? "?" : "");
 }
 
 int options_lpc(struct cfg *root, const char *arg, struct err *err)
@@ -213,9 +225,11 @@ int options_lpc(struct cfg *root, const char *arg, struct err *err)
 	    name[3] > '4')
 		return lpc_later(name, arg, err);
 	if (!rest || !*rest)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "-l %s: where to? expected %s,stdio or a tty, tcp=ip:port"
-		    " or a socket path", arg, name);
+		    " or a socket path",
+		    arg, name);
 	snprintf(path, sizeof(path), "lpc.%s.path", name);
 	return cfg_set(root, path, rest, err);
 }
@@ -242,7 +256,7 @@ int options_file(struct cfg *root, const char *path, struct err *err)
 		r = cfg_set_assignment(root, line, err);
 		if (r)
 			err_prefix(err, "%s: line %u: invalid config option",
-			    path, number);
+				   path, number);
 	}
 	return r;
 }
@@ -261,12 +275,13 @@ static int pin(struct cfg *root, const char *arg, struct err *err)
 	if (!colon || parse_u64(number, &vcpu) || parse_u64(colon + 1, &cpu) ||
 	    vcpu > CPUS_SYNTAX_MAX)
 		return err_set(err, -EINVAL,
-		    "-p %s: expected vcpu:hostcpu, two numbers", arg);
+			       "-p %s: expected vcpu:hostcpu, two numbers",
+			       arg);
 	snprintf(path, sizeof(path), "vcpu.%llu.cpuset",
-	    (unsigned long long)vcpu);
+		 (unsigned long long)vcpu);
 	old = cfg_raw(root, path);
 	snprintf(list, sizeof(list), "%s%s%llu", old ? old : "", old ? "," : "",
-	    (unsigned long long)cpu);
+		 (unsigned long long)cpu);
 	return cfg_set(root, path, list, err);
 }
 
@@ -277,18 +292,12 @@ struct flag {
 };
 
 static const struct flag flags[] = {
-    {'a', "x86.x2apic", "false"},
-    {'A', "acpi_tables", "true"},
-    {'C', "memory.guest_in_core", "true"},
-    {'D', "destroy_on_poweroff", "true"},
-    {'e', "x86.strictio", "true"},
-    {'H', "x86.vmexit_on_hlt", "true"},
-    {'P', "x86.vmexit_on_pause", "true"},
-    {'S', "memory.wired", "true"},
-    {'u', "rtc.use_localtime", "false"},
-    {'w', "x86.strictmsr", "false"},
-    {'W', "virtio_msix", "false"},
-    {'x', "x86.x2apic", "true"},
+    {'a', "x86.x2apic", "false"},	   {'A', "acpi_tables", "true"},
+    {'C', "memory.guest_in_core", "true"}, {'D', "destroy_on_poweroff", "true"},
+    {'e', "x86.strictio", "true"},	   {'H', "x86.vmexit_on_hlt", "true"},
+    {'P', "x86.vmexit_on_pause", "true"},  {'S', "memory.wired", "true"},
+    {'u', "rtc.use_localtime", "false"},   {'w', "x86.strictmsr", "false"},
+    {'W', "virtio_msix", "false"},	   {'x', "x86.x2apic", "true"},
     {'Y', "x86.mptable", "false"},
 };
 
@@ -298,22 +307,21 @@ static const struct flag values[] = {
 };
 
 static int apply_flag(struct cfg *root, int letter, const char *arg,
-    struct err *err)
+		      struct err *err)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(flags); i++)
 		if (flags[i].letter == letter)
 			return cfg_set(root, flags[i].path, flags[i].value,
-			    err);
+				       err);
 	for (i = 0; i < ARRAY_LEN(values); i++)
 		if (values[i].letter == letter)
 			return cfg_set(root, values[i].path, arg, err);
 	return err_set(err, -ENOTSUP, "-%c: not in this version", letter);
 }
 
-static int apply(struct cfg *root, int letter, const char *arg,
-    struct err *err)
+static int apply(struct cfg *root, int letter, const char *arg, struct err *err)
 {
 	switch (letter) {
 	case 'c':
@@ -328,7 +336,8 @@ static int apply(struct cfg *root, int letter, const char *arg,
 		return options_file(root, arg, err);
 	case 'o':
 		return cfg_set_assignment(root, arg, err)
-		    ? err_prefix(err, "-o %s", arg) : 0;
+			   ? err_prefix(err, "-o %s", arg)
+			   : 0;
 	case 'p':
 		return pin(root, arg, err);
 	case 'I':
@@ -339,7 +348,7 @@ static int apply(struct cfg *root, int letter, const char *arg,
 }
 
 static enum options_result take_name(int argc, char **argv, struct cfg *root,
-    struct err *err)
+				     struct err *err)
 {
 	if (argc - optind > 1) {
 		usage_print(stderr);
@@ -355,7 +364,7 @@ static enum options_result take_name(int argc, char **argv, struct cfg *root,
 }
 
 enum options_result options_parse(int argc, char **argv, struct cfg *root,
-    struct err *err)
+				  struct err *err)
 {
 	static const char letters[] =
 	    ":aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:r:";
@@ -372,9 +381,11 @@ enum options_result options_parse(int argc, char **argv, struct cfg *root,
 			return OPTIONS_HELP;
 		}
 		if (c == '?' || c == ':') {
-			err_set(err, -EINVAL, c == '?'
-			    ? "-%c: unknown option; byway -h lists them"
-			    : "-%c: needs an argument; byway -h shows it",
+			err_set(
+			    err, -EINVAL,
+			    c == '?'
+				? "-%c: unknown option; byway -h lists them"
+				: "-%c: needs an argument; byway -h shows it",
 			    optopt);
 			return OPTIONS_BAD;
 		}
@@ -384,21 +395,59 @@ enum options_result options_parse(int argc, char **argv, struct cfg *root,
 	return take_name(argc, argv, root, err);
 }
 
-static const char *const known_variables[] = {
-    "acpi_tables", "acpi_tables_in_memory", "bios.release_date", "bios.vendor",
-    "bios.version", "board.asset_tag", "board.location", "board.manufacturer",
-    "board.product_name", "board.serial_number", "board.version", "boot.cache",
-    "boot.cmdline", "boot.initrd", "boot.kernel", "boot.unpack", "chassis.asset_tag",
-    "chassis.manufacturer", "chassis.serial_number", "chassis.sku",
-    "chassis.version", "config.dump", "control", "cores", "cpus",
-    "destroy_on_poweroff", "keyboard.layout", "log.debug",
-    "memory.guest_in_core", "memory.size", "memory.wired", "name",
-    "pci.enable_bars", "rtc.use_localtime", "sockets", "status.fd",
-    "system.family_name", "system.manufacturer", "system.product_name",
-    "system.serial_number", "system.sku", "system.version", "threads", "uuid",
-    "virtio_msix", "x86.mptable", "x86.strictio", "x86.strictmsr",
-    "x86.verbosemsr", "x86.vmexit_on_hlt", "x86.vmexit_on_pause", "x86.x2apic",
-    NULL};
+static const char *const known_variables[] = {"acpi_tables",
+					      "acpi_tables_in_memory",
+					      "bios.release_date",
+					      "bios.vendor",
+					      "bios.version",
+					      "board.asset_tag",
+					      "board.location",
+					      "board.manufacturer",
+					      "board.product_name",
+					      "board.serial_number",
+					      "board.version",
+					      "boot.cache",
+					      "boot.cmdline",
+					      "boot.initrd",
+					      "boot.kernel",
+					      "boot.unpack",
+					      "chassis.asset_tag",
+					      "chassis.manufacturer",
+					      "chassis.serial_number",
+					      "chassis.sku",
+					      "chassis.version",
+					      "config.dump",
+					      "control",
+					      "cores",
+					      "cpus",
+					      "destroy_on_poweroff",
+					      "keyboard.layout",
+					      "log.debug",
+					      "memory.guest_in_core",
+					      "memory.size",
+					      "memory.wired",
+					      "name",
+					      "pci.enable_bars",
+					      "rtc.use_localtime",
+					      "sockets",
+					      "status.fd",
+					      "system.family_name",
+					      "system.manufacturer",
+					      "system.product_name",
+					      "system.serial_number",
+					      "system.sku",
+					      "system.version",
+					      "threads",
+					      "uuid",
+					      "virtio_msix",
+					      "x86.mptable",
+					      "x86.strictio",
+					      "x86.strictmsr",
+					      "x86.verbosemsr",
+					      "x86.vmexit_on_hlt",
+					      "x86.vmexit_on_pause",
+					      "x86.x2apic",
+					      NULL};
 
 static bool variable_known(const char *path)
 {
@@ -426,8 +475,8 @@ static void warn_below(struct cfg *node)
 		if (cfg_raw(child, "") && !variable_known(path)) {
 			near = nearest_word(path, known_variables);
 			log_warn("%s: unknown config variable%s%s%s", path,
-			    near ? "; did you mean " : "", near ? near : "",
-			    near ? "?" : "");
+				 near ? "; did you mean " : "",
+				 near ? near : "", near ? "?" : "");
 		}
 		warn_below(child);
 	}

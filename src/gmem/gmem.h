@@ -42,7 +42,8 @@ static inline gpa_t gpa(uint64_t v)
 	return (gpa_t){v};
 }
 
-/* Address + offset; wraps like the hardware's adder, ranges are checked later. */
+/* Address + offset; wraps like the hardware's adder, ranges are checked later.
+ */
 static inline gpa_t gpa_add(gpa_t a, uint64_t offset)
 {
 	return (gpa_t){a.v + offset};
@@ -62,12 +63,12 @@ void gmem_destroy(struct gmem *gmem); /* NULL allowed; unmaps the RAM */
  * overlapping, -ENOSPC when there are too many ranges, -ENOMEM.
  */
 MUST_CHECK int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size,
-    struct err *err);
+			    struct err *err);
 
 /* Calls fn for each range in address order; stops at its first non-zero. */
 typedef int gmem_range_fn(void *ctx, gpa_t base, uint64_t size, void *host);
 MUST_CHECK int gmem_for_each(const struct gmem *gmem, gmem_range_fn *fn,
-    void *ctx);
+			     void *ctx);
 
 uint64_t gmem_total_bytes(const struct gmem *gmem);
 
@@ -78,15 +79,15 @@ MUST_CHECK int gmem_lock(struct gmem *gmem, struct err *err);
 
 /* Copies len bytes; -EFAULT when any byte is not RAM. */
 MUST_CHECK int gmem_read(const struct gmem *gmem, gpa_t src, void *dst,
-    size_t len);
+			 size_t len);
 MUST_CHECK int gmem_write(const struct gmem *gmem, gpa_t dst, const void *src,
-    size_t len);
+			  size_t len);
 MUST_CHECK int gmem_zero(const struct gmem *gmem, gpa_t dst, size_t len);
 
 /* Read or write a whole object: the length is the object's own. */
-#define gmem_read_obj(gmem, src, obj)                                          \
+#define gmem_read_obj(gmem, src, obj) \
 	gmem_read((gmem), (src), (obj), sizeof(*(obj)))
-#define gmem_write_obj(gmem, dst, obj)                                         \
+#define gmem_write_obj(gmem, dst, obj) \
 	gmem_write((gmem), (dst), (obj), sizeof(*(obj)))
 
 /*
@@ -105,14 +106,14 @@ MUST_CHECK int gmem_store32(const struct gmem *gmem, gpa_t a, uint32_t v);
  * len 0 appends nothing.
  */
 MUST_CHECK int gmem_iov(const struct gmem *gmem, gpa_t a, uint64_t len,
-    struct iovec *iov, unsigned iov_max, unsigned *iovcnt);
+			struct iovec *iov, unsigned iov_max, unsigned *iovcnt);
 
 /*
  * Reads exactly len bytes of fd at offset straight into RAM (boot images).
  * -EFAULT outside RAM, -ENODATA when the file ends early.
  */
 MUST_CHECK int gmem_read_file(const struct gmem *gmem, gpa_t dst, int fd,
-    uint64_t offset, uint64_t len);
+			      uint64_t offset, uint64_t len);
 
 /*
  * Relocates a loaded image: adds `delta` (modulo the word's size) to the
@@ -127,6 +128,6 @@ struct gmem_patch {
 	uint64_t delta;
 };
 MUST_CHECK int gmem_patch(const struct gmem *gmem, gpa_t base, uint64_t len,
-    const struct gmem_patch *patch);
+			  const struct gmem_patch *patch);
 
 #endif

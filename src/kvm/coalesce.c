@@ -19,9 +19,9 @@
 #include "kvm/vm_internal.h"
 
 #define RING_BYTES 4096u
-#define RING_MAX                                                               \
-	((RING_BYTES - sizeof(struct kvm_coalesced_mmio_ring)) /               \
-	    sizeof(struct kvm_coalesced_mmio))
+#define RING_MAX                                                 \
+	((RING_BYTES - sizeof(struct kvm_coalesced_mmio_ring)) / \
+	 sizeof(struct kvm_coalesced_mmio))
 
 static struct kvm_coalesced_mmio_zone port_zone(uint16_t port, unsigned size)
 {
@@ -32,8 +32,8 @@ static struct kvm_coalesced_mmio_zone port_zone(uint16_t port, unsigned size)
 int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port, unsigned size)
 {
 	struct kvm_coalesced_mmio_zone zone = port_zone(port, size);
-	int page = ioctl(vm->sys_fd, KVM_CHECK_EXTENSION,
-	    KVM_CAP_COALESCED_MMIO);
+	int page =
+	    ioctl(vm->sys_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
 
 	if (page <= 0 || !vm->vcpu_count ||
 	    ioctl(vm->sys_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_PIO) <= 0)
@@ -42,8 +42,8 @@ int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port, unsigned size)
 		return -ENOTSUP;
 	if (ioctl(vm->fd, KVM_REGISTER_COALESCED_MMIO, &zone))
 		return -errno;
-	vm->ring = (void *)((uint8_t *)vm->vcpus[0].run +
-	    (size_t)page * RING_BYTES);
+	vm->ring =
+	    (void *)((uint8_t *)vm->vcpus[0].run + (size_t)page * RING_BYTES);
 	return 0;
 }
 
@@ -61,8 +61,8 @@ void kvm_vm_coalesce_drain(struct kvm_vm *vm)
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
 	uint32_t first;
 
-	if (!ring || ring->first == __atomic_load_n(&ring->last,
-	    __ATOMIC_ACQUIRE))
+	if (!ring ||
+	    ring->first == __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&vm->ring_lock);
 	first = ring->first;
@@ -70,11 +70,12 @@ void kvm_vm_coalesce_drain(struct kvm_vm *vm)
 		struct kvm_coalesced_mmio *w =
 		    &ring->coalesced_mmio[first % RING_MAX];
 		uint32_t v = (uint32_t)w->data[0] | (uint32_t)w->data[1] << 8 |
-		    (uint32_t)w->data[2] << 16 | (uint32_t)w->data[3] << 24;
+			     (uint32_t)w->data[2] << 16 |
+			     (uint32_t)w->data[3] << 24;
 
 		if (w->pio && w->len <= 4)
-			(void)aspace_write(vm->params.pio, w->phys_addr,
-			    w->len, v);
+			(void)aspace_write(vm->params.pio, w->phys_addr, w->len,
+					   v);
 		first = (first + 1) % RING_MAX;
 		__atomic_store_n(&ring->first, first, __ATOMIC_RELEASE);
 	}

@@ -22,12 +22,16 @@
 #define F81C_SVM	 BIT(2)
 #define F81C_TOPOEXT	 BIT(22)
 
-enum { LEVEL_NONE, LEVEL_SMT, LEVEL_CORE };
+enum {
+	LEVEL_NONE,
+	LEVEL_SMT,
+	LEVEL_CORE
+};
 
 int kvm_cpuid_load(struct kvm_vm *vm, struct err *err)
 {
-	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
-	    CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	struct kvm_cpuid2 *cpuid = calloc(
+	    1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
 	unsigned i;
 
 	if (!cpuid)
@@ -53,15 +57,14 @@ static unsigned bits_for(unsigned n)
 	return bits;
 }
 
-static void leaf_1(struct kvm_vm *vm, unsigned id,
-    struct kvm_cpuid_entry2 *e)
+static void leaf_1(struct kvm_vm *vm, unsigned id, struct kvm_cpuid_entry2 *e)
 {
 	unsigned per_socket = vm->params.cores * vm->params.threads;
-	int deadline = ioctl(vm->sys_fd, KVM_CHECK_EXTENSION,
-	    KVM_CAP_TSC_DEADLINE_TIMER);
+	int deadline =
+	    ioctl(vm->sys_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER);
 
 	e->ebx = (e->ebx & 0xffff) | id << 24 |
-	    MIN(1u << bits_for(per_socket), 255u) << 16;
+		 MIN(1u << bits_for(per_socket), 255u) << 16;
 	e->ecx |= F1C_HYPERVISOR;
 	e->ecx &= ~(F1C_VMX | F1C_X2APIC);
 	if (vm->params.x2apic)
@@ -84,11 +87,11 @@ static void leaf_4(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
 	if (!(e->eax & 0x1f))
 		return;
 	e->eax = (e->eax & 0x3fff) | ((1u << bits_for(sharing)) - 1) << 14 |
-	    ((1u << bits_for(vm->params.cores)) - 1) << 26;
+		 ((1u << bits_for(vm->params.cores)) - 1) << 26;
 }
 
 static void leaf_topology(struct kvm_vm *vm, unsigned id,
-    struct kvm_cpuid_entry2 *e)
+			  struct kvm_cpuid_entry2 *e)
 {
 	unsigned threads = vm->params.threads;
 	unsigned per_socket = vm->params.cores * threads;
@@ -123,7 +126,8 @@ static void leaf_amd_8(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
 	unsigned per_socket = vm->params.cores * vm->params.threads;
 
 	e->ecx = per_socket > 1
-	    ? (bits_for(per_socket) << 12 | (per_socket - 1)) : 0;
+		     ? (bits_for(per_socket) << 12 | (per_socket - 1))
+		     : 0;
 }
 
 static void leaf_amd_1d(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
@@ -137,7 +141,7 @@ static void leaf_amd_1d(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
 }
 
 static void leaf_amd_1e(struct kvm_vm *vm, unsigned id,
-    struct kvm_cpuid_entry2 *e)
+			struct kvm_cpuid_entry2 *e)
 {
 	unsigned threads = vm->params.threads;
 
@@ -206,7 +210,7 @@ static void add_topology_levels(struct kvm_cpuid2 *cpuid, unsigned limit)
 int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err)
 {
 	size_t bytes = sizeof(struct kvm_cpuid2) +
-	    CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2);
+		       CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2);
 	CLEANUP_FREE struct kvm_cpuid2 *cpuid = malloc(bytes);
 	unsigned i;
 
@@ -218,6 +222,6 @@ int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err)
 		patch(vcpu, &cpuid->entries[i]);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
 		return err_sys(err, errno, "vcpu %u: cannot set CPUID",
-		    vcpu->id);
+			       vcpu->id);
 	return 0;
 }

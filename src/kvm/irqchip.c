@@ -10,8 +10,8 @@
 
 #define IOAPIC_PIN_OF_IRQ0 2u /* as the ACPI interrupt override says */
 
-static void add_pin(struct kvm_irq_routing *table, unsigned gsi,
-    unsigned chip, unsigned pin)
+static void add_pin(struct kvm_irq_routing *table, unsigned gsi, unsigned chip,
+		    unsigned pin)
 {
 	table->entries[table->nr++] = (struct kvm_irq_routing_entry){
 	    .gsi = gsi,
@@ -23,7 +23,8 @@ static void add_pin(struct kvm_irq_routing *table, unsigned gsi,
 static void add_pic(struct kvm_irq_routing *table, unsigned gsi, unsigned irq)
 {
 	add_pin(table, gsi,
-	    irq < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, irq & 7);
+		irq < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
+		irq & 7);
 }
 
 static void add_lines(struct kvm_vm *vm, struct kvm_irq_routing *table)
@@ -35,14 +36,14 @@ static void add_lines(struct kvm_vm *vm, struct kvm_irq_routing *table)
 			continue; /* the 8259s' cascade */
 		add_pic(table, i, i);
 		add_pin(table, i, KVM_IRQCHIP_IOAPIC,
-		    i == 0 ? IOAPIC_PIN_OF_IRQ0 : i);
+			i == 0 ? IOAPIC_PIN_OF_IRQ0 : i);
 	}
 	for (i = 0; i < IRQ_PIRQS; i++) {
 		add_pin(table, IRQ_PIRQ_FIRST + i, KVM_IRQCHIP_IOAPIC,
-		    IRQ_PIRQ_FIRST + i);
+			IRQ_PIRQ_FIRST + i);
 		if (vm->pirq_isa[i] >= 0)
 			add_pic(table, IRQ_PIRQ_FIRST + i,
-			    (unsigned)vm->pirq_isa[i]);
+				(unsigned)vm->pirq_isa[i]);
 	}
 }
 
@@ -61,11 +62,12 @@ static int routes_commit(struct kvm_vm *vm)
 		table->entries[table->nr++] = (struct kvm_irq_routing_entry){
 		    .gsi = IRQ_LINES + i,
 		    .type = KVM_IRQ_ROUTING_MSI,
-		    .u.msi = {
-			.address_lo = (uint32_t)vm->msi[i].msg.addr,
-			.address_hi = (uint32_t)(vm->msi[i].msg.addr >> 32),
-			.data = vm->msi[i].msg.data,
-		    },
+		    .u.msi =
+			{
+			    .address_lo = (uint32_t)vm->msi[i].msg.addr,
+			    .address_hi = (uint32_t)(vm->msi[i].msg.addr >> 32),
+			    .data = vm->msi[i].msg.data,
+			},
 		};
 	}
 	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, table) ? -errno : 0;
@@ -165,8 +167,8 @@ static int op_event_attach(void *ctx, unsigned gsi, int fd, int resample_fd)
 static int op_event_detach(void *ctx, unsigned gsi, int fd)
 {
 	struct kvm_vm *vm = ctx;
-	struct kvm_irqfd irqfd = {.fd = (uint32_t)fd, .gsi = gsi,
-	    .flags = KVM_IRQFD_FLAG_DEASSIGN};
+	struct kvm_irqfd irqfd = {
+	    .fd = (uint32_t)fd, .gsi = gsi, .flags = KVM_IRQFD_FLAG_DEASSIGN};
 
 	return ioctl(vm->fd, KVM_IRQFD, &irqfd) ? -errno : 0;
 }
@@ -188,7 +190,7 @@ static int op_pirq_route(void *ctx, unsigned pirq, int isa_irq)
 }
 
 static int doorbell(struct kvm_vm *vm, bool port, uint64_t addr, unsigned len,
-    const uint64_t *match, int fd, uint32_t flags)
+		    const uint64_t *match, int fd, uint32_t flags)
 {
 	struct kvm_ioeventfd event = {
 	    .datamatch = match ? *match : 0,
@@ -196,23 +198,23 @@ static int doorbell(struct kvm_vm *vm, bool port, uint64_t addr, unsigned len,
 	    .len = len,
 	    .fd = fd,
 	    .flags = flags | (port ? KVM_IOEVENTFD_FLAG_PIO : 0) |
-		(match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
+		     (match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
 	};
 
 	return ioctl(vm->fd, KVM_IOEVENTFD, &event) ? -errno : 0;
 }
 
 static int op_doorbell_add(void *ctx, bool port, uint64_t addr, unsigned len,
-    const uint64_t *match, int fd)
+			   const uint64_t *match, int fd)
 {
 	return doorbell(ctx, port, addr, len, match, fd, 0);
 }
 
 static int op_doorbell_del(void *ctx, bool port, uint64_t addr, unsigned len,
-    const uint64_t *match, int fd)
+			   const uint64_t *match, int fd)
 {
 	return doorbell(ctx, port, addr, len, match, fd,
-	    KVM_IOEVENTFD_FLAG_DEASSIGN);
+			KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 static const struct irq_ops kvm_irq_ops = {
@@ -236,15 +238,16 @@ int kvm_irqchip_create(struct kvm_vm *vm, struct err *err)
 
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
 		return err_sys(err, errno,
-		    "kvm: cannot create interrupt controllers");
+			       "kvm: cannot create interrupt controllers");
 	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
 		return err_sys(err, errno, "kvm: cannot create the timer");
 	for (i = 0; i < IRQ_PIRQS; i++)
 		vm->pirq_isa[i] = -1;
 	vm->msi_limit = KVM_ROUTES_MAX / 2;
 	vm->msi = calloc(vm->msi_limit, sizeof(*vm->msi));
-	vm->routing = calloc(1, sizeof(*vm->routing) +
-	    KVM_ROUTES_MAX * sizeof(vm->routing->entries[0]));
+	vm->routing =
+	    calloc(1, sizeof(*vm->routing) +
+			  KVM_ROUTES_MAX * sizeof(vm->routing->entries[0]));
 	if (!vm->msi || !vm->routing)
 		return err_set(err, -ENOMEM, "kvm: out of memory");
 	vm->irq = (struct irq_ctl){.ops = &kvm_irq_ops, .ctx = vm};

@@ -56,9 +56,9 @@ struct kvm_stats {
 
 /* Errors name /dev/kvm or the missing capability and the cure. */
 MUST_CHECK int kvm_vm_create(const struct kvm_params *params, struct err *err,
-    struct kvm_vm **ret_vm);
+			     struct kvm_vm **ret_vm);
 MUST_CHECK int kvm_vm_add_ram(struct kvm_vm *vm, const struct gmem *gmem,
-    struct err *err);
+			      struct err *err);
 void kvm_vm_destroy(struct kvm_vm *vm); /* NULL allowed; vCPUs stopped */
 
 struct irq_ctl *kvm_vm_irq(struct kvm_vm *vm);
@@ -70,7 +70,7 @@ struct memmap *kvm_vm_memmap(struct kvm_vm *vm);
  * After kvm_vm_create(), before kvm_vm_start().
  */
 MUST_CHECK int kvm_vm_coalesce_port(struct kvm_vm *vm, uint16_t port,
-    unsigned size);
+				    unsigned size);
 /* Delivers what is queued now; any thread. */
 void kvm_vm_coalesce_drain(struct kvm_vm *vm);
 /* Plain traps again; what was queued is delivered. Any thread. */
@@ -81,7 +81,8 @@ MUST_CHECK int kvm_vm_vfio_add(struct kvm_vm *vm, int group_fd);
 MUST_CHECK int kvm_vm_vfio_del(struct kvm_vm *vm, int group_fd);
 
 MUST_CHECK int kvm_vm_boot_regs(struct kvm_vm *vm,
-    const struct kvm_boot_regs *regs, struct err *err);
+				const struct kvm_boot_regs *regs,
+				struct err *err);
 
 MUST_CHECK int kvm_vm_start(struct kvm_vm *vm, struct err *err);
 /* Kicks every vCPU out of the guest and joins its thread. Idempotent. */

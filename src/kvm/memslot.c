@@ -6,7 +6,7 @@
 #include "kvm/vm_internal.h"
 
 static int slot_set(struct kvm_vm *vm, unsigned slot, uint64_t base,
-    uint64_t size, void *host, unsigned flags)
+		    uint64_t size, void *host, unsigned flags)
 {
 	struct kvm_userspace_memory_region region = {
 	    .slot = slot,
@@ -30,15 +30,15 @@ static int slot_choose(const struct kvm_vm *vm, uint64_t base, uint64_t size)
 
 		if (slot->size == 0 && chosen < 0)
 			chosen = (int)i;
-		else if (slot->size && range_overlaps(base, size, slot->base,
-		    slot->size))
+		else if (slot->size &&
+			 range_overlaps(base, size, slot->base, slot->size))
 			return -EEXIST;
 	}
 	return chosen;
 }
 
 static int op_map(void *ctx, gpa_t base, uint64_t size, void *host,
-    unsigned flags, int *ret_handle)
+		  unsigned flags, int *ret_handle)
 {
 	struct kvm_vm *vm = ctx;
 	int slot, r;
@@ -67,7 +67,7 @@ static void op_unmap(void *ctx, int handle)
 	if (vm->slots[handle].size) {
 		/* Deleting waits until no vCPU uses the slot. */
 		(void)slot_set(vm, (unsigned)handle, vm->slots[handle].base, 0,
-		    NULL, 0);
+			       NULL, 0);
 		vm->slots[handle].size = 0;
 	}
 	pthread_mutex_unlock(&vm->lock);

@@ -38,8 +38,8 @@ int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err)
 	size = ioctl(vm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < (int)sizeof(*vcpu->run))
 		return err_set(err, -EINVAL, "vcpu %u: run area too small", id);
-	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, vcpu->fd, 0);
+	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED) {
 		vcpu->run = NULL;
 		return err_sys(err, errno, "vcpu %u: cannot map", id);
@@ -74,7 +74,7 @@ static struct kvm_segment segment(uint16_t selector, bool code)
 }
 
 int kvm_vm_boot_regs(struct kvm_vm *vm, const struct kvm_boot_regs *boot,
-    struct err *err)
+		     struct err *err)
 {
 	const uint64_t cr0_pe = 1, cr0_et = 1u << 4, cr0_pg = 1u << 31;
 	const uint64_t cr4_pae = 1u << 5, efer_lme = 1u << 8,
@@ -119,7 +119,7 @@ static void unclaimed_port(struct kvm_vcpu *vcpu, unsigned port, bool write)
 	if (!vcpu->vm->params.strict_io)
 		return;
 	snprintf(why, sizeof(why), "%s port 0x%x, which no device has (-e)",
-	    write ? "write to" : "read of", port);
+		 write ? "write to" : "read of", port);
 	vcpu->vm->params.end(vcpu->vm->params.end_ctx, VM_END_ERROR, why);
 }
 
@@ -137,7 +137,7 @@ static void exit_io(struct kvm_vcpu *vcpu)
 	for (i = 0; i < run->io.count && !r; i++, data += size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT) {
 			r = aspace_write(pio, run->io.port, size,
-			    io_load(data, size));
+					 io_load(data, size));
 		} else {
 			r = aspace_read(pio, run->io.port, size, &v);
 			memcpy(data, &v, MIN(size, 4u));
@@ -147,7 +147,7 @@ static void exit_io(struct kvm_vcpu *vcpu)
 	}
 	if (r)
 		unclaimed_port(vcpu, run->io.port,
-		    run->io.direction == KVM_EXIT_IO_OUT);
+			       run->io.direction == KVM_EXIT_IO_OUT);
 }
 
 static void exit_mmio(struct kvm_vcpu *vcpu)
@@ -160,7 +160,7 @@ static void exit_mmio(struct kvm_vcpu *vcpu)
 	stats_count(&vcpu->stats.mmio);
 	if (run->mmio.is_write) {
 		(void)aspace_write(mmio, run->mmio.phys_addr, size,
-		    io_load(run->mmio.data, size));
+				   io_load(run->mmio.data, size));
 		return;
 	}
 	(void)aspace_read(mmio, run->mmio.phys_addr, size, &v);
@@ -168,9 +168,9 @@ static void exit_mmio(struct kvm_vcpu *vcpu)
 }
 
 static void end_with(struct kvm_vcpu *vcpu, enum vm_end end, const char *fmt,
-    ...) PRINTF_LIKE(3, 4);
+		     ...) PRINTF_LIKE(3, 4);
 static void end_with(struct kvm_vcpu *vcpu, enum vm_end end, const char *fmt,
-    ...)
+		     ...)
 {
 	char why[256];
 	va_list ap;
@@ -189,11 +189,14 @@ static void end_internal_error(struct kvm_vcpu *vcpu)
 	(void)ioctl(vcpu->fd, KVM_GET_REGS, &regs);
 	if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
 		end_with(vcpu, VM_END_ERROR,
-		    "vcpu %u: the processor refused to enter the guest"
-		    " (hardware reason 0x%llx, rip 0x%llx)", vcpu->id,
-		    run->fail_entry.hardware_entry_failure_reason, regs.rip);
+			 "vcpu %u: the processor refused to enter the guest"
+			 " (hardware reason 0x%llx, rip 0x%llx)",
+			 vcpu->id,
+			 run->fail_entry.hardware_entry_failure_reason,
+			 regs.rip);
 	else
-		end_with(vcpu, VM_END_ERROR,
+		end_with(
+		    vcpu, VM_END_ERROR,
 		    "vcpu %u: KVM could not go on (suberror %u, rip 0x%llx):"
 		    " the guest ran code or touched memory KVM cannot emulate",
 		    vcpu->id, run->internal.suberror, regs.rip);
@@ -209,8 +212,9 @@ static void exit_system_event(struct kvm_vcpu *vcpu)
 		end_with(vcpu, VM_END_REBOOT, "guest reset");
 		break;
 	default:
-		end_with(vcpu, VM_END_ERROR, "vcpu %u: guest crashed (event %u)",
-		    vcpu->id, vcpu->run->system_event.type);
+		end_with(vcpu, VM_END_ERROR,
+			 "vcpu %u: guest crashed (event %u)", vcpu->id,
+			 vcpu->run->system_event.type);
 		break;
 	}
 }
@@ -244,7 +248,7 @@ static void handle_exit(struct kvm_vcpu *vcpu)
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		end_with(vcpu, VM_END_TRIPLE_FAULT, "vcpu %u: triple fault",
-		    vcpu->id);
+			 vcpu->id);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		exit_system_event(vcpu);
@@ -259,8 +263,8 @@ static void handle_exit(struct kvm_vcpu *vcpu)
 		break;
 	default:
 		end_with(vcpu, VM_END_ERROR,
-		    "vcpu %u: KVM exit reason %u is not known", vcpu->id,
-		    vcpu->run->exit_reason);
+			 "vcpu %u: KVM exit reason %u is not known", vcpu->id,
+			 vcpu->run->exit_reason);
 		break;
 	}
 }
@@ -275,9 +279,9 @@ static void report_halted(struct kvm_vcpu *vcpu)
 	if (!ioctl(vcpu->fd, KVM_GET_MP_STATE, &mp) &&
 	    !ioctl(vcpu->fd, KVM_GET_REGS, &regs)) {
 		halted = mp.mp_state == KVM_MP_STATE_UNINITIALIZED ||
-		    mp.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
-		    (mp.mp_state == KVM_MP_STATE_HALTED &&
-			!(regs.rflags & BIT(9)));
+			 mp.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+			 (mp.mp_state == KVM_MP_STATE_HALTED &&
+			  !(regs.rflags & BIT(9)));
 	}
 	__atomic_store_n(&vcpu->halted, halted, __ATOMIC_RELEASE);
 }
@@ -293,14 +297,15 @@ static void run_error(struct kvm_vcpu *vcpu, int code)
 		struct kvm_regs regs = {0};
 
 		(void)ioctl(vcpu->fd, KVM_GET_REGS, &regs);
-		end_with(vcpu, VM_END_ERROR,
+		end_with(
+		    vcpu, VM_END_ERROR,
 		    "vcpu %u: access to memory that cannot be reached (a device"
-		    " that is asleep or gone?), rip 0x%llx", vcpu->id,
-		    regs.rip);
+		    " that is asleep or gone?), rip 0x%llx",
+		    vcpu->id, regs.rip);
 		return;
 	}
 	end_with(vcpu, VM_END_ERROR, "vcpu %u: KVM_RUN: %s", vcpu->id,
-	    strerror(code));
+		 strerror(code));
 }
 
 static void pin_thread(struct kvm_vcpu *vcpu)
@@ -346,7 +351,7 @@ void *kvm_vcpu_thread(void *arg)
 		int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
 		if (__atomic_exchange_n(&vcpu->asked, false,
-		    __ATOMIC_ACQ_REL)) {
+					__ATOMIC_ACQ_REL)) {
 			vcpu->run->immediate_exit = 0;
 			report_halted(vcpu);
 		}
@@ -397,7 +402,7 @@ int kvm_vm_start(struct kvm_vm *vm, struct err *err)
 		if (r) {
 			kvm_vm_stop(vm);
 			return err_sys(err, r, "vcpu %u: cannot start thread",
-			    i);
+				       i);
 		}
 	}
 	return 0;

@@ -18,21 +18,23 @@
 static int open_kvm(struct kvm_vm *vm, struct err *err)
 {
 	vm->sys_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->sys_fd < 0 && (errno == ENOENT || errno == ENXIO ||
-	    errno == ENODEV))
-		return err_set(err, -errno,
+	if (vm->sys_fd < 0 &&
+	    (errno == ENOENT || errno == ENXIO || errno == ENODEV))
+		return err_set(
+		    err, -errno,
 		    "/dev/kvm: not there; load kvm_intel or kvm_amd, and if"
 		    " that fails enable VT-x or SVM in the firmware");
 	if (vm->sys_fd < 0 && errno == EACCES)
-		return err_set(err, -EACCES,
+		return err_set(
+		    err, -EACCES,
 		    "/dev/kvm: permission denied; run as root or join the"
 		    " group that owns it (usually kvm)");
 	if (vm->sys_fd < 0)
 		return err_sys(err, errno, "/dev/kvm: cannot open");
 	if (ioctl(vm->sys_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		return err_set(err, -ENOTSUP,
-		    "/dev/kvm: speaks another API version than %d",
-		    KVM_API_VERSION);
+			       "/dev/kvm: speaks another API version than %d",
+			       KVM_API_VERSION);
 	vm->fd = ioctl(vm->sys_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return err_sys(err, errno, "kvm: cannot create a VM");
@@ -58,9 +60,11 @@ static int check_caps(struct kvm_vm *vm, struct err *err)
 
 	for (i = 0; i < ARRAY_LEN(needed); i++)
 		if (ioctl(vm->sys_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
-			return err_set(err, -ENOTSUP,
+			return err_set(
+			    err, -ENOTSUP,
 			    "kvm: this kernel has no %s; use Linux 5.10 or"
-			    " newer", needed[i].name);
+			    " newer",
+			    needed[i].name);
 	return 0;
 }
 
@@ -77,7 +81,7 @@ static int set_options(struct kvm_vm *vm, struct err *err)
 		return err_sys(err, errno, "kvm: cannot place its own pages");
 	if (!vm->params.strict_msr && ioctl(vm->fd, KVM_ENABLE_CAP, &msrs))
 		log_warn("kvm: -w: cannot ignore unknown MSRs here: %s",
-		    strerror(errno));
+			 strerror(errno));
 	return 0;
 }
 
@@ -89,9 +93,11 @@ static int create_vcpus(struct kvm_vm *vm, struct err *err)
 	int r = 0;
 
 	if (vm->params.cpus > max)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "-c %u: more vCPUs than the %u this host's KVM and byway"
-		    " allow", vm->params.cpus, max);
+		    " allow",
+		    vm->params.cpus, max);
 	vm->vcpus = calloc(vm->params.cpus, sizeof(*vm->vcpus));
 	if (!vm->vcpus)
 		return err_set(err, -ENOMEM, "kvm: out of memory");
@@ -120,7 +126,7 @@ static int vm_setup(struct kvm_vm *vm, struct err *err)
 }
 
 int kvm_vm_create(const struct kvm_params *params, struct err *err,
-    struct kvm_vm **ret_vm)
+		  struct kvm_vm **ret_vm)
 {
 	struct kvm_vm *vm = calloc(1, sizeof(*vm));
 	int r;
@@ -222,8 +228,9 @@ static bool any_busy(struct kvm_vm *vm)
 		clockid_t clock;
 		uint64_t ns;
 
-		if (!vcpu->started || pthread_getcpuclockid(vcpu->thread,
-		    &clock) || clock_gettime(clock, &ts))
+		if (!vcpu->started ||
+		    pthread_getcpuclockid(vcpu->thread, &clock) ||
+		    clock_gettime(clock, &ts))
 			return true;
 		ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 		if (ns - vcpu->last_cpu_ns > IDLE_CPU_NS)
@@ -244,7 +251,8 @@ bool kvm_vm_is_dead(struct kvm_vm *vm)
 	for (i = 0; i < vm->vcpu_count; i++) {
 		struct kvm_vcpu *vcpu = &vm->vcpus[i];
 
-		if (__atomic_exchange_n(&vcpu->halted, 0, __ATOMIC_ACQ_REL) != 1)
+		if (__atomic_exchange_n(&vcpu->halted, 0, __ATOMIC_ACQ_REL) !=
+		    1)
 			dead = false;
 	}
 	if (dead)

@@ -29,7 +29,7 @@ struct kvm_vm {
 	struct {
 		bool used, set;
 		struct irq_msg msg;
-	} *msi;
+	} * msi;
 	unsigned msi_limit;
 	int pirq_isa[IRQ_PIRQS];
 	struct kvm_irq_routing *routing; /* scratch of KVM_ROUTES_MAX */
@@ -53,8 +53,8 @@ struct kvm_vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool started;
-	bool asked;  /* atomic: report halted state at the next chance */
-	int halted;  /* atomic: -1 unknown, 0 no, 1 dead halt */
+	bool asked; /* atomic: report halted state at the next chance */
+	int halted; /* atomic: -1 unknown, 0 no, 1 dead halt */
 	uint64_t last_cpu_ns;
 	struct kvm_stats stats; /* written by the vCPU's thread only */
 };
@@ -67,8 +67,7 @@ void kvm_memslot_init(struct kvm_vm *vm);
 MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
 MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
 /* vcpu.c */
-MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id,
-    struct err *err);
+MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err);
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
 void *kvm_vcpu_thread(void *arg);
 void kvm_vcpu_kick(struct kvm_vcpu *vcpu);

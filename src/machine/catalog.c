@@ -10,8 +10,9 @@
 #include "vfio/vfio.h"
 
 static const struct pci_model *const models[] = {
-    &hostbridge_model, &amd_hostbridge_model, &lpc_model, &passthru_model,
-    &virtio_blk_model, &virtio_net_model, &virtio_rnd_model,
+    &hostbridge_model, &amd_hostbridge_model, &lpc_model,
+    &passthru_model,   &virtio_blk_model,     &virtio_net_model,
+    &virtio_rnd_model,
 };
 
 const struct pci_model *catalog_at(size_t i)

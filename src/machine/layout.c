@@ -30,25 +30,31 @@ int layout_memory(struct cfg *root, struct err *err, struct layout *ret_layout)
 	if (r < 0)
 		return r;
 	if (r && (parse_size(text, &size) || size == 0))
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "memory.size=%s: not a size; write for example 512M", text);
 	if (size < MIB(1))
 		size = MIB(size); /* as -m: a small bare number is in MiB */
 	if (size < MEMORY_MIN || (size & (GMEM_PAGE - 1)))
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "memory.size=%s: must be at least 2M and a multiple of"
-		    " 4 KiB", text);
+		    " 4 KiB",
+		    text);
 	if (size > host)
-		return err_set(err, -ENOMEM,
+		return err_set(
+		    err, -ENOMEM,
 		    "memory.size=%s: this host has only %llu MiB in all; give"
-		    " the guest less", text, (unsigned long long)(host >> 20));
+		    " the guest less",
+		    text, (unsigned long long)(host >> 20));
 	ret_layout->low_bytes = MIN(size, LAYOUT_LOW_MAX);
 	ret_layout->high_bytes = size - ret_layout->low_bytes;
 	return 0;
 }
 
 int layout_windows(const struct layout *layout, uint64_t need, uint64_t align,
-    unsigned phys_bits, struct err *err, struct pci_windows *ret_windows)
+		   unsigned phys_bits, struct err *err,
+		   struct pci_windows *ret_windows)
 {
 	uint64_t limit = 1ull << MIN(phys_bits, 52u);
 	uint64_t base, size, end;
@@ -60,7 +66,8 @@ int layout_windows(const struct layout *layout, uint64_t need, uint64_t align,
 		/* A small machine: take what is left when it is enough. */
 		size = base < limit ? limit - base : 0;
 		if (size < need)
-			return err_set(err, -ENOSPC,
+			return err_set(
+			    err, -ENOSPC,
 			    "the devices' 64-bit BARs need %llu MiB above"
 			    " 0x%llx, but the guest has only %u address bits;"
 			    " give the guest less memory or fewer devices",

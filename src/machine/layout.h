@@ -39,14 +39,14 @@ struct layout {
  * host's whole memory (MemTotal of /proc/meminfo).
  */
 MUST_CHECK int layout_memory(struct cfg *root, struct err *err,
-    struct layout *ret_layout);
+			     struct layout *ret_layout);
 
 /*
  * The windows BARs are put into; the 64-bit one holds `need` bytes with
  * alignment `align` below 1 << phys_bits. -ENOSPC names the numbers.
  */
 MUST_CHECK int layout_windows(const struct layout *layout, uint64_t need,
-    uint64_t align, unsigned phys_bits, struct err *err,
-    struct pci_windows *ret_windows);
+			      uint64_t align, unsigned phys_bits,
+			      struct err *err, struct pci_windows *ret_windows);
 
 #endif

@@ -13,28 +13,30 @@
 /* ---- processors ---- */
 
 int load_topology(struct cfg *root, struct err *err,
-    struct load_topology *ret_topology)
+		  struct load_topology *ret_topology)
 {
-	bool only_cpus = !cfg_raw(root, "sockets") &&
-	    !cfg_raw(root, "cores") && !cfg_raw(root, "threads");
+	bool only_cpus = !cfg_raw(root, "sockets") && !cfg_raw(root, "cores") &&
+			 !cfg_raw(root, "threads");
 	uint64_t cpus, sockets, cores, threads;
 
 	if (cfg_u64(root, "sockets", 1, 1, 65535, err, &sockets) ||
 	    cfg_u64(root, "cores", 1, 1, 65535, err, &cores) ||
 	    cfg_u64(root, "threads", 1, 1, 65535, err, &threads) ||
 	    cfg_u64(root, "cpus", sockets * cores * threads, 1, 65535, err,
-		&cpus))
+		    &cpus))
 		return -EINVAL;
 	if (only_cpus)
 		sockets = cpus;
 	if (sockets * cores * threads != cpus)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "Topology (%llu sockets, %llu cores, %llu threads) does"
-		    " not match %llu vCPUs", (unsigned long long)sockets,
-		    (unsigned long long)cores, (unsigned long long)threads,
-		    (unsigned long long)cpus);
-	*ret_topology = (struct load_topology){(unsigned)cpus,
-	    (unsigned)sockets, (unsigned)cores, (unsigned)threads};
+		    " not match %llu vCPUs",
+		    (unsigned long long)sockets, (unsigned long long)cores,
+		    (unsigned long long)threads, (unsigned long long)cpus);
+	*ret_topology =
+	    (struct load_topology){(unsigned)cpus, (unsigned)sockets,
+				   (unsigned)cores, (unsigned)threads};
 	return 0;
 }
 
@@ -101,7 +103,8 @@ int load_uuid(struct cfg *root, struct err *err, uint8_t ret_uuid[16])
 		return 0;
 	}
 	if (uuid_parse(text, ret_uuid))
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "uuid %s: not a UUID; expected"
 		    " xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx in hexadecimal",
 		    text);
@@ -136,7 +139,7 @@ static int note_slot(void *ctx, struct pci_dev *dev)
 }
 
 static unsigned describe_buses(struct pci_host *pci,
-    struct desc_bus buses[DESC_BUSES_MAX])
+			       struct desc_bus buses[DESC_BUSES_MAX])
 {
 	unsigned n = 0, i;
 
@@ -155,7 +158,7 @@ static unsigned describe_buses(struct pci_host *pci,
 }
 
 static int describe(const struct load_params *p, struct desc_bus *buses,
-    struct err *err, struct machine_desc *desc)
+		    struct err *err, struct machine_desc *desc)
 {
 	struct lpc *lpc = load_find_lpc(p->pci);
 	bool mptable;
@@ -194,21 +197,22 @@ static void tell_cmos(const struct load_params *p)
 {
 	struct lpc *lpc = load_find_lpc(p->pci);
 	uint64_t low = p->layout->low_bytes > MIB(16)
-	    ? (p->layout->low_bytes - MIB(16)) >> 16 : 0;
+			   ? (p->layout->low_bytes - MIB(16)) >> 16
+			   : 0;
 	uint64_t high = p->layout->high_bytes >> 16;
 	unsigned i;
 
 	for (i = 0; lpc && i < 2; i++)
 		rtc_set_nvram(lpc_rtc(lpc), 0x34 + i, (uint8_t)(low >> 8 * i));
 	for (i = 0; lpc && i < 3; i++)
-		rtc_set_nvram(lpc_rtc(lpc), 0x5b + i,
-		    (uint8_t)(high >> 8 * i));
+		rtc_set_nvram(lpc_rtc(lpc), 0x5b + i, (uint8_t)(high >> 8 * i));
 }
 
 /* ---- boot ---- */
 
 static int load_linux(const struct load_params *p,
-    const struct machine_desc *desc, gpa_t rsdp, struct err *err)
+		      const struct machine_desc *desc, gpa_t rsdp,
+		      struct err *err)
 {
 	struct boot_linux_params boot = {
 	    .root = p->root,
@@ -246,7 +250,8 @@ int load_guest(const struct load_params *p, struct err *err)
 	if (!buses)
 		return err_set(err, -ENOMEM, "machine: out of memory");
 	if (!cfg_raw(p->root, "boot.kernel"))
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "nothing to boot: give a Linux kernel with"
 		    " -o boot.kernel=FILE (firmware is not in this version)");
 	tell_cmos(p);

@@ -32,7 +32,7 @@ struct load_params {
 
 /* Reads cpus, sockets, cores, threads; -EINVAL with bhyve's sentence. */
 MUST_CHECK int load_topology(struct cfg *root, struct err *err,
-    struct load_topology *ret_topology);
+			     struct load_topology *ret_topology);
 
 MUST_CHECK int load_guest(const struct load_params *params, struct err *err);
 
@@ -44,6 +44,6 @@ struct lpc *load_find_lpc(struct pci_host *pci);
  * configured one, a stable value made from the guest's and the host's name.
  */
 MUST_CHECK int load_uuid(struct cfg *root, struct err *err,
-    uint8_t ret_uuid[16]);
+			 uint8_t ret_uuid[16]);
 
 #endif

@@ -19,14 +19,14 @@
 #include "machine/load.h"
 #include "vfio/vfio.h"
 
-#define MMIO_LIMIT	 (1ull << 52)
-#define WHY_MAX		 256
-#define DEAD_CHECK_NS	 (2 * NS_PER_S)
+#define MMIO_LIMIT    (1ull << 52)
+#define WHY_MAX	      256
+#define DEAD_CHECK_NS (2 * NS_PER_S)
 /* Writes of the PCI address port are queued while a guest scans its buses. */
-#define CF8_PORT	 0xcf8
-#define CF8_BYTES	 4
-#define CF8_DRAIN_NS	 (100 * NS_PER_MS)
-#define CF8_DRAINS	 150u
+#define CF8_PORT     0xcf8
+#define CF8_BYTES    4
+#define CF8_DRAIN_NS (100 * NS_PER_MS)
+#define CF8_DRAINS   150u
 
 struct machine {
 	struct machine_params params;
@@ -71,7 +71,7 @@ static int create_memory(struct machine *m, struct err *err)
 
 	if (!r)
 		r = cfg_bool(root, "memory.guest_in_core", false, err,
-		    &in_core);
+			     &in_core);
 	if (!r)
 		r = cfg_bool(root, "memory.wired", false, err, &m->wired);
 	if (r)
@@ -82,7 +82,7 @@ static int create_memory(struct machine *m, struct err *err)
 	r = gmem_add_ram(m->gmem, gpa(0), m->layout.low_bytes, err);
 	if (!r && m->layout.high_bytes)
 		r = gmem_add_ram(m->gmem, gpa(LAYOUT_HIGH_BASE),
-		    m->layout.high_bytes, err);
+				 m->layout.high_bytes, err);
 	if (!r && in_core)
 		r = gmem_set_dump(m->gmem, true);
 	return r;
@@ -165,34 +165,38 @@ static int create_vfio(struct machine *m, struct err *err)
 }
 
 static int create_device(struct machine *m, struct cfg *node,
-    struct pci_addr addr, struct err *err)
+			 struct pci_addr addr, struct err *err)
 {
 	const char *name = cfg_raw(node, "device");
 	const struct pci_model *model = name ? catalog_find(name) : NULL;
 	int r;
 
 	if (!model)
-		return err_set(err, -EINVAL,
+		return err_set(
+		    err, -EINVAL,
 		    "pci slot %u:%u:%u: unknown device \"%s\"; -s help lists"
-		    " them", addr.bus, addr.slot, addr.func, name ? name : "");
+		    " them",
+		    addr.bus, addr.slot, addr.func, name ? name : "");
 	r = model->create(&m->env, addr, node, err);
 	if (r)
 		err_prefix(err, "pci slot %u:%u:%u %s", addr.bus, addr.slot,
-		    addr.func, model->name);
+			   addr.func, model->name);
 	return r;
 }
 
 /* The number a config node is named after, within 0..max. */
 static int node_number(struct cfg *node, uint64_t max, struct err *err,
-    uint64_t *ret_n)
+		       uint64_t *ret_n)
 {
 	char path[CFG_PATH_MAX];
 
 	if (!parse_u64(cfg_name(node), ret_n) && *ret_n <= max)
 		return 0;
 	cfg_path(node, path, sizeof(path));
-	return err_set(err, -EINVAL, "%s: expected pci.BUS.SLOT.FUNCTION with"
-	    " numbers in range, 255.31.7 at most", path);
+	return err_set(err, -EINVAL,
+		       "%s: expected pci.BUS.SLOT.FUNCTION with"
+		       " numbers in range, 255.31.7 at most",
+		       path);
 }
 
 static bool is_option_of_pci(const struct cfg *node)
@@ -219,8 +223,11 @@ static int create_devices(struct machine *m, struct err *err)
 			     func = cfg_next(func)) {
 				if (node_number(func, 7, err, &f))
 					return -EINVAL;
-				r = create_device(m, func, (struct pci_addr){
-				    (uint8_t)b, (uint8_t)s, (uint8_t)f}, err);
+				r = create_device(m, func,
+						  (struct pci_addr){(uint8_t)b,
+								    (uint8_t)s,
+								    (uint8_t)f},
+						  err);
 				if (r)
 					return r;
 			}
@@ -237,11 +244,11 @@ static int assign_addresses(struct machine *m, struct err *err)
 	int r;
 
 	pci_host_mem64_need(m->pci, &need, &align);
-	r = layout_windows(&m->layout, need, align,
-	    kvm_vm_phys_bits(m->kvm), err, &windows);
+	r = layout_windows(&m->layout, need, align, kvm_vm_phys_bits(m->kvm),
+			   err, &windows);
 	if (!r)
 		r = cfg_bool(m->params.root, "pci.enable_bars", true, err,
-		    &decode);
+			     &decode);
 	return r ? r : pci_host_assign(m->pci, &windows, decode, err);
 }
 
@@ -292,10 +299,11 @@ static int machine_build(struct machine *m, struct err *err)
 {
 	int r = create_memory(m, err);
 
-	if (!r && (aspace_create("I/O ports", 0x10000, &m->pio) ||
-	    aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
-	    ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer) ||
-	    ev_timer_create(m->params.loop, cf8_drain, m, &m->cf8_timer)))
+	if (!r &&
+	    (aspace_create("I/O ports", 0x10000, &m->pio) ||
+	     aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
+	     ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer) ||
+	     ev_timer_create(m->params.loop, cf8_drain, m, &m->cf8_timer)))
 		r = err_set(err, -ENOMEM, "machine: out of memory");
 	if (!r)
 		r = create_kvm(m, err);
@@ -316,7 +324,7 @@ static int machine_build(struct machine *m, struct err *err)
 }
 
 int machine_create(const struct machine_params *params, struct err *err,
-    struct machine **ret_machine)
+		   struct machine **ret_machine)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	int r;
@@ -355,8 +363,7 @@ int machine_start(struct machine *m, struct err *err)
 	return kvm_vm_start(m->kvm, err);
 }
 
-int machine_stop(struct machine *m, enum vm_end *ret_end,
-    const char **ret_why)
+int machine_stop(struct machine *m, enum vm_end *ret_end, const char **ret_why)
 {
 	int r;
 
@@ -399,6 +406,6 @@ void machine_stats(struct machine *m, char *buf, size_t size)
 	struct kvm_stats s = kvm_vm_stats(m->kvm);
 
 	snprintf(buf, size, "exits=%llu io=%llu mmio=%llu other=%llu",
-	    (unsigned long long)s.exits, (unsigned long long)s.io,
-	    (unsigned long long)s.mmio, (unsigned long long)s.other);
+		 (unsigned long long)s.exits, (unsigned long long)s.io,
+		 (unsigned long long)s.mmio, (unsigned long long)s.other);
 }

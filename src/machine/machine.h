@@ -34,7 +34,7 @@ struct machine_params {
 };
 
 MUST_CHECK int machine_create(const struct machine_params *params,
-    struct err *err, struct machine **ret_machine);
+			      struct err *err, struct machine **ret_machine);
 MUST_CHECK int machine_load(struct machine *machine, struct err *err);
 MUST_CHECK int machine_start(struct machine *machine, struct err *err);
 
@@ -46,7 +46,7 @@ void machine_end(struct machine *machine, enum vm_end end, const char *why);
  * the way the guest ended and the reason are returned in any case.
  */
 int machine_stop(struct machine *machine, enum vm_end *ret_end,
-    const char **ret_why);
+		 const char **ret_why);
 void machine_destroy(struct machine *machine); /* NULL allowed */
 
 /* False when the guest has not enabled ACPI or there is no LPC bridge. */

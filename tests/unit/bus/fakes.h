@@ -86,24 +86,26 @@ static inline void fake_bus_fini(struct fake_bus *bus)
 }
 
 /* Config access the way a guest does it, through mechanism #1. */
-static inline uint32_t fake_cfg_read(struct fake_bus *bus,
-    struct pci_addr a, unsigned off, unsigned size)
+static inline uint32_t fake_cfg_read(struct fake_bus *bus, struct pci_addr a,
+				     unsigned off, unsigned size)
 {
 	uint64_t v;
 
-	(void)aspace_write(bus->pio, 0xcf8, 4, 0x80000000u |
-	    (uint32_t)a.bus << 16 | (uint32_t)a.slot << 11 |
-	    (uint32_t)a.func << 8 | (off & 0xfc));
+	(void)aspace_write(bus->pio, 0xcf8, 4,
+			   0x80000000u | (uint32_t)a.bus << 16 |
+			       (uint32_t)a.slot << 11 | (uint32_t)a.func << 8 |
+			       (off & 0xfc));
 	(void)aspace_read(bus->pio, 0xcfc + (off & 3), size, &v);
 	return (uint32_t)v;
 }
 
 static inline void fake_cfg_write(struct fake_bus *bus, struct pci_addr a,
-    unsigned off, unsigned size, uint32_t value)
+				  unsigned off, unsigned size, uint32_t value)
 {
-	(void)aspace_write(bus->pio, 0xcf8, 4, 0x80000000u |
-	    (uint32_t)a.bus << 16 | (uint32_t)a.slot << 11 |
-	    (uint32_t)a.func << 8 | (off & 0xfc));
+	(void)aspace_write(bus->pio, 0xcf8, 4,
+			   0x80000000u | (uint32_t)a.bus << 16 |
+			       (uint32_t)a.slot << 11 | (uint32_t)a.func << 8 |
+			       (off & 0xfc));
 	(void)aspace_write(bus->pio, 0xcfc + (off & 3), size, value);
 }
 

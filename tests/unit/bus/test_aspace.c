@@ -13,7 +13,7 @@ static uint64_t probe_read(void *ctx, uint64_t off, unsigned size)
 	size_t len = strlen(p->log);
 
 	snprintf(p->log + len, sizeof(p->log) - len, "r%u@%llu ", size,
-	    (unsigned long long)off);
+		 (unsigned long long)off);
 	return 0x8877665544332211ull >> (8 * (off & 7));
 }
 
@@ -23,14 +23,17 @@ static void probe_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 	size_t len = strlen(p->log);
 
 	snprintf(p->log + len, sizeof(p->log) - len, "w%u@%llu=%llx ", size,
-	    (unsigned long long)off, (unsigned long long)value);
+		 (unsigned long long)off, (unsigned long long)value);
 }
 
 static struct probe probe(uint64_t size, uint8_t min, uint8_t max)
 {
-	return (struct probe){.region = {.name = "probe", .size = size,
-	    .read = probe_read, .write = probe_write, .min_size = min,
-	    .max_size = max}};
+	return (struct probe){.region = {.name = "probe",
+					 .size = size,
+					 .read = probe_read,
+					 .write = probe_write,
+					 .min_size = min,
+					 .max_size = max}};
 }
 
 static struct aspace *space(void)
@@ -82,8 +85,7 @@ static void test_pieces(void **state UNUSED)
 	assert_int_equal(aspace_read(as, 0x101, 2, &v), 0);
 	assert_int_equal(v, 0x3322);
 	assert_int_equal(aspace_write(as, 0x104, 4, 0xaabbccdd), 0);
-	assert_string_equal(p.log,
-	    "r4@0 r4@4 r1@1 r1@2 w4@4=aabbccdd ");
+	assert_string_equal(p.log, "r4@0 r4@4 r1@1 r1@2 w4@4=aabbccdd ");
 	aspace_destroy(as);
 }
 

@@ -11,7 +11,7 @@ struct device {
 };
 
 static uint64_t device_read(struct pci_dev *dev, unsigned bar, uint64_t off,
-    unsigned size UNUSED)
+			    unsigned size UNUSED)
 {
 	struct device *d = dev->ctx;
 
@@ -20,7 +20,7 @@ static uint64_t device_read(struct pci_dev *dev, unsigned bar, uint64_t off,
 }
 
 static void device_moved(struct pci_dev *dev, unsigned bar UNUSED,
-    bool on UNUSED)
+			 bool on UNUSED)
 {
 	((struct device *)dev->ctx)->moves++;
 }
@@ -43,17 +43,18 @@ static const struct pci_windows windows = {
 };
 
 static void device_add(struct fake_bus *bus, struct device *d,
-    struct pci_addr addr)
+		       struct pci_addr addr)
 {
 	memset(d, 0, sizeof(*d));
 	assert_int_equal(pci_dev_init(&d->pci, addr, "test", &ops, d), 0);
-	pci_set_ids(&d->pci, (struct pci_ids){.vendor = 0x1234,
-	    .device = 0x5678, .class = 2});
+	pci_set_ids(
+	    &d->pci,
+	    (struct pci_ids){.vendor = 0x1234, .device = 0x5678, .class = 2});
 	assert_int_equal(pci_add_bar(&d->pci, 0, PCI_BAR_MEM32, 0x4000, false),
-	    0);
+			 0);
 	assert_int_equal(pci_add_bar(&d->pci, 1, PCI_BAR_IO, 32, false), 0);
-	assert_int_equal(pci_add_bar(&d->pci, 2, PCI_BAR_MEM64, 1ull << 30,
-	    true), 0);
+	assert_int_equal(
+	    pci_add_bar(&d->pci, 2, PCI_BAR_MEM64, 1ull << 30, true), 0);
 	assert_int_equal(pci_msix_init(&d->pci, 0, 3, 0, 0x2000, 0, 0x3000), 0);
 	pci_intx_init(&d->pci, 1);
 	assert_int_equal(pci_host_add(bus->host, &d->pci, NULL), 0);
@@ -131,7 +132,7 @@ static void test_window_too_small(void **state UNUSED)
 	fake_bus_init(&bus);
 	device_add(&bus, &d, at);
 	assert_int_equal(pci_host_assign(bus.host, &small, true, &err),
-	    -ENOSPC);
+			 -ENOSPC);
 	assert_non_null(strstr(err.msg, "0:6:0"));
 	assert_non_null(strstr(err.msg, "1 GiB"));
 	fake_bus_fini(&bus);
@@ -159,7 +160,7 @@ static void test_occupied_and_function_zero(void **state UNUSED)
 static void msix_write(struct fake_bus *bus, uint64_t off, uint32_t value)
 {
 	assert_int_equal(aspace_write(bus->mmio, 0xc0002000 + off, 4, value),
-	    0);
+			 0);
 }
 
 static void raise(struct device *d, unsigned vector)
@@ -222,7 +223,7 @@ static void test_msi_masks(void **state UNUSED)
 	fake_cfg_write(&bus, at, 4, 2, 4);
 	fake_cfg_write(&bus, at, 0x54, 4, 0xfee00000);
 	fake_cfg_write(&bus, at, 0x5c, 2, 0x43);
-	fake_cfg_write(&bus, at, 0x60, 4, 2); /* mask vector 1 */
+	fake_cfg_write(&bus, at, 0x60, 4, 2);	 /* mask vector 1 */
 	fake_cfg_write(&bus, at, 0x52, 2, 0x21); /* enable, 4 vectors */
 	assert_int_equal(pci_msi_count(&d.pci), 4);
 	pci_msi_raise(&d.pci, 3);
@@ -272,11 +273,11 @@ static void test_extra_bus_gets_own_window(void **state UNUSED)
 	zero = pci_host_bus_windows(bus.host, 0);
 	one = pci_host_bus_windows(bus.host, 1);
 	assert_true(range_inside(e.pci.bar[2].base, 1 << 30, one.mem64.base,
-	    one.mem64.size));
+				 one.mem64.size));
 	assert_true(range_inside(d.pci.bar[2].base, 1 << 30, zero.mem64.base,
-	    zero.mem64.size));
+				 zero.mem64.size));
 	assert_false(range_overlaps(zero.mem32.base, zero.mem32.size,
-	    one.mem32.base, one.mem32.size));
+				    one.mem32.base, one.mem32.size));
 	assert_false(d.pci.bar[0].mapped); /* decode was not asked for */
 	fake_bus_fini(&bus);
 }

@@ -10,6 +10,8 @@
 
 /* ---- a back end that waits for the test ---- */
 
+const char *const block_options[] = {"path", "ro", "sync", "nodelete", NULL};
+
 struct block *the_block;
 
 static bool flag(struct cfg *node, const char *name)

@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
@@ -30,8 +31,6 @@ struct block {
 	unsigned count;
 	bool no_thread;
 };
-
-const char *const block_options[] = {"path", "ro", "sync", "nodelete", NULL};
 
 /* The one open disk; the device gives the test no other way to it. */
 extern struct block *the_block;
