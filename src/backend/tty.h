@@ -42,7 +42,8 @@ typedef size_t tty_receive_fn(void *ctx, const uint8_t *data, size_t len);
  * and adds it with err_prefix().
  */
 MUST_CHECK int tty_open(const char *where, struct evloop *loop,
-    tty_receive_fn *receive, void *ctx, struct err *err, struct tty **ret_tty);
+			tty_receive_fn *receive, void *ctx, struct err *err,
+			struct tty **ret_tty);
 void tty_close(struct tty *tty); /* NULL allowed; flushes for at most 1 s */
 void tty_write(struct tty *tty, const uint8_t *data, size_t len);
 void tty_resume(struct tty *tty); /* any thread */
