@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opening a disk: options, refusals in words, lock, sizes. See block.h. */
-#include <ctype.h>
+/*
+ * Opening a disk: options, refusals in words, lock, sizes. See block.h.
+ *
+ * Theory of operation. Options are read first, so that a typing error is said
+ * before the disk is touched. Then: what is it (stat), open, lock, sizes; each
+ * step ends in one sentence that names the file and the way out.
+ *
+ * Sectors: a regular file can be read and written at any byte, so 512 unless
+ * sectorsize= says more. A block device has its own, and O_DIRECT has a unit
+ * below which nothing can be written without reading first: these are what the
+ * guest must be told, never less.
+ *
+ * The lock is an open-file-description lock: it dies with the process, also
+ * with kill -9, and no close() elsewhere in the program can drop it.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -3,6 +3,17 @@
  * The modern virtio PCI transport: capabilities, BAR layout, registers,
  * doorbells. State and rules live in virtio.c.
  *
+ * Theory of operation. Vendor capabilities tell the guest where in BAR 0 each
+ * structure lies (table in virtio_internal.h). The common configuration is a
+ * table of fields: an access finds its field, then one switch reads or writes
+ * the value. Queue fields go to the queue that queue_select names, and freeze
+ * when it is enabled.
+ *
+ * A queue's notify address becomes a doorbell of the platform when the driver
+ * is ready and as long as the BAR decodes: the guest's write then signals the
+ * queue's eventfd without an exit to us. Where the platform refuses, the same
+ * write traps and notify_write() signals it.
+ *
  * Source: VIRTIO 1.2, 4.1 (Virtio Over PCI Bus). Only natural-width accesses
  * of the common configuration are defined (4.1.3.1); a narrower read gets its
  * part of the field, a narrower or misplaced write is dropped.

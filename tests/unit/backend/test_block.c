@@ -5,8 +5,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "base/clock.h"
 
 struct request {
 	struct block_req req;
@@ -496,22 +499,38 @@ static void test_no_thread(void **state)
 	assert_int_equal(run(f, BLOCK_FLUSH, 0, 0, NULL, 0), 0);
 }
 
+/* Some with a worker, some still in the queue. */
+#define WRITES (BLOCK_WORKERS + 3)
+
+/* Opens the gate once the main thread sleeps, that is: waits for it. */
 static void *open_gate(void *ctx)
 {
+	uint64_t start = clock_host()->mono_ns(clock_host());
+	char path[64], state = 'R';
 	sem_t *gate = ctx;
+	unsigned i;
+	FILE *f;
 
-	usleep(20000);
-	sem_post(gate);
-	sem_post(gate);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", getpid());
+	while (state != 'S' &&
+	       clock_host()->mono_ns(clock_host()) - start < 10 * NS_PER_S) {
+		f = fopen(path, "re");
+		if (!f || fscanf(f, "%*d %*s %c", &state) != 1)
+			state = 'S';
+		if (f)
+			fclose(f);
+		sched_yield();
+	}
+	for (i = 0; i < WRITES; i++)
+		sem_post(gate);
 	return NULL;
 }
 
-static void test_close_waits(void **state)
+static void waits_for_writes(struct fixture *f, void (*wait)(struct block *))
 {
-	struct fixture *f = *state;
 	uint8_t buf[SECTOR], back[SECTOR];
 	struct iovec iov = {buf, SECTOR};
-	struct request r[2];
+	struct request r[WRITES];
 	pthread_t helper;
 	sem_t gate;
 	unsigned i;
@@ -520,7 +539,7 @@ static void test_close_waits(void **state)
 	fill(buf, sizeof(buf), 9);
 	sem_init(&gate, 0, 0);
 	fault.gate = &gate;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < WRITES; i++) {
 		r[i] = (struct request){.req = {.op = BLOCK_WRITE,
 						.offset = i * SECTOR,
 						.len = SECTOR,
@@ -529,15 +548,27 @@ static void test_close_waits(void **state)
 		start(f, &r[i]);
 	}
 	assert_int_equal(pthread_create(&helper, NULL, open_gate, &gate), 0);
-	block_close(f->block);
-	f->block = NULL;
+	wait(f->block);
 	/* Not a moment before the writes were answered. */
-	assert_int_equal(sem_trywait(&r[0].done), 0);
-	assert_int_equal(sem_trywait(&r[1].done), 0);
+	for (i = 0; i < WRITES; i++)
+		assert_int_equal(sem_trywait(&r[i].done), 0);
 	pthread_join(helper, NULL);
-	file_read(f, SECTOR, back, SECTOR);
+	file_read(f, (WRITES - 1) * SECTOR, back, SECTOR);
 	assert_memory_equal(back, buf, SECTOR);
 	sem_destroy(&gate);
+}
+
+static void test_close_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	waits_for_writes(f, block_close);
+	f->block = NULL;
+}
+
+static void test_drain_waits(void **state)
+{
+	waits_for_writes(*state, block_drain);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
@@ -566,6 +597,7 @@ int main(void)
 	    T(test_threads_start_late),
 	    T(test_no_thread),
 	    T(test_close_waits),
+	    T(test_drain_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
