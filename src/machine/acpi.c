@@ -277,7 +277,8 @@ static size_t add_mcfg(struct acpi_blob *blob, const struct machine_desc *desc)
 	const struct acpi_mcfg mcfg = {
 	    .header = header("MCFG", 1),
 	    .base = desc->ecam_base,
-	    .end_bus = 255,
+	    /* Linux scans every bus up to here, there or not. */
+	    .end_bus = desc->buses[desc->bus_count - 1].bus,
 	};
 
 	return add_table(blob, &mcfg, sizeof(mcfg));
