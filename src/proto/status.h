@@ -27,7 +27,7 @@
  *   power-button   press the ACPI power button
  *   reset          end at once as a reboot (exit status 0)
  *   poweroff       end at once as a power-off (exit status 1)
- *   stats          counters: "ok exits=N ..." 
+ *   stats          counters: "ok exits=N ..."
  *
  * Parsing never trusts the peer: unknown words are an error, over-long lines
  * are refused.
@@ -37,8 +37,8 @@
 
 #include "base/base.h"
 
-#define STATUS_LINE_MAX	   1024
-#define CONTROL_LINE_MAX   256
+#define STATUS_LINE_MAX	 1024
+#define CONTROL_LINE_MAX 256
 
 enum status_kind {
 	STATUS_RUNNING,
@@ -62,7 +62,7 @@ struct status {
 /* One line with '\n' into buf; its length, or -E2BIG. Newlines in text become
  * spaces. */
 MUST_CHECK int status_format(const struct status *status, char *buf,
-    size_t size);
+			     size_t size);
 /* `line` without '\n'. -EINVAL for anything not described above. */
 MUST_CHECK int status_parse(const char *line, struct status *ret_status);
 
@@ -75,6 +75,6 @@ enum control_command {
 
 const char *control_name(enum control_command command);
 MUST_CHECK int control_parse(const char *line,
-    enum control_command *ret_command);
+			     enum control_command *ret_command);
 
 #endif

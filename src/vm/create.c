@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm init, create, configure, destroy. */
+/*
+ * vm init, create, configure, destroy.
+ *
+ * Theory of operation
+ *
+ * A directory is a guest from the moment it holds NAME/NAME.conf, so create
+ * writes that file last and removes the directory when anything fails before;
+ * destroy takes the guest's run lock first, so that no start comes between.
+ */
 #include <fcntl.h>
 #include <ftw.h>
 #include <string.h>

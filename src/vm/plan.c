@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* byway's command line from a guest file; the contract is plan.h. */
+/*
+ * byway's command line from a guest file; the contract is plan.h.
+ *
+ * Theory of operation
+ *
+ * One pass in vm-bhyve's order. `next` is the place the next automatic device
+ * gets; device_add() writes a device there and does not move it, the kinds
+ * move it each in their way: disks and NICs by one function, and to a fresh
+ * slot when the kind is done; passed-through functions by one function as long
+ * as they belong together on the host; all others by one slot. A pinned
+ * passthru device is written at its own place with `next` set aside.
+ *
+ * Values go to byway as they stand in the file, since byway explains what it
+ * does not understand; only paths are made absolute and quoted against
+ * byway's %(name).
+ */
 #include "vm/plan.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # What is wrong with a guest's file is said, and nothing is left behind.
 . "$CLI/vm-lib"

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The console: log, replay, live, input, several clients, leaving.
 . "$CLI/vm-lib"
@@ -98,18 +99,20 @@ refused() {
 	cat "$T"/many* | grep -q 'too many consoles'
 }
 check 'one client too many is told so' wait_for 5 refused
-kill $clients
-wait_for 5 sh -c '! kill -0 '"$clients"' 2>/dev/null'
+kill $clients 2>/dev/null
+for client in $clients; do
+	wait $client
+done
 "$VM" console con com1 </dev/null >"$T/again" 2>&1 &
 again=$!
-check 'places of clients that left are free' wait_for 5 has "$T/again" done
+check 'places of clients that left are free' wait_for 5 has "$T/again" 'done'
 kill $again
 
 echo poweroff >&7
 check 'the client ends with the guest' wait_for 10 gone "$client1"
 exec 7>&-
 check 'the guest is down' wait_for 10 is_down con
-check 'the last output is in the log' has "$VM_DIR/con/com1.log" done
+check 'the last output is in the log' has "$VM_DIR/con/com1.log" 'done'
 check 'nothing left' no_traces con
 
 # On a terminal: raw mode and back.

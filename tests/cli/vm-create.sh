@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # init, create, configure, list, info, destroy.
 . "$CLI/vm-lib"

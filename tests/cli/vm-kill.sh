@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # kill -9 of byway and of the supervisor, two starts at once, stale files: the
 # next start works and a lock is never in the way.
@@ -30,6 +31,7 @@ check 'start before the supervisor is killed' start kk
 supervisor=$(supervisor_of kk)
 byway=$(byway_of kk)
 kill -9 "$supervisor"
+wait_for 5 gone "$supervisor"
 check 'supervisor killed: next start' start kk
 check 'supervisor killed: byway has left' gone "$byway"
 check 'supervisor killed: another runs' test \
@@ -42,6 +44,7 @@ check 'start before the deaf orphan' start kk
 supervisor=$(supervisor_of kk)
 byway=$(byway_of kk)
 kill -9 "$supervisor"
+wait_for 5 gone "$supervisor"
 check 'an orphan counts as running' sh -c \
 	'"$VM" list | grep -q "^kk .*Running ($1)"' sh "$byway"
 check 'info tells that its supervisor is gone' sh -c \
@@ -52,8 +55,10 @@ check 'orphan: it is gone' gone "$byway"
 
 # An orphan can be stopped too.
 check 'start before the stopped orphan' start kk
-kill -9 "$(supervisor_of kk)"
+supervisor=$(supervisor_of kk)
 byway=$(byway_of kk)
+kill -9 "$supervisor"
+wait_for 5 gone "$supervisor"
 check 'stop of an orphan' "$VM" stop -w 20 kk
 check 'stop of an orphan: gone' gone "$byway"
 check 'and it can be started again' start kk

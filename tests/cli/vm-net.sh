@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Network cards: taps, bridges, MTU, leftovers. In a network of its own, where
 # the user may make one.

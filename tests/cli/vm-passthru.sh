@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Host PCI devices: the table, who has what, what keeps a guest from starting.
 # The host is a tree of files here; binding is tested in the lab.

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Sixty reboots in a row: the supervisor stays as small as it was.
 . "$CLI/vm-lib"

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The run loop: start, exit statuses, what follows them, the log.
 . "$CLI/vm-lib"

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # stop, restart, reset, poweroff.
 . "$CLI/vm-lib"

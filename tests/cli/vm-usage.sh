@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Subcommands: names, prefixes, help, what is not there.
 . "$CLI/vm-lib"

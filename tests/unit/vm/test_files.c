@@ -28,7 +28,8 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	assert_non_null(f);
+	if (!f)
+		return -1;
 	strcpy(f->path, "/tmp/byway-files-XXXXXX");
 	assert_non_null(mkdtemp(f->path));
 	strcpy(f->guest.name, "demo");

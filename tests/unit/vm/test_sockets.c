@@ -30,7 +30,8 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct err err = {0};
 
-	assert_non_null(f);
+	if (!f)
+		return -1;
 	strcpy(f->path, "/tmp/byway-sock-XXXXXX");
 	assert_non_null(mkdtemp(f->path));
 	/* Longer than a socket address has room for. */
