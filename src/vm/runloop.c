@@ -86,7 +86,7 @@ static void device_event(struct supervisor *sup, const struct status *st)
 {
 	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
 		      st->selector, st->bdf, st->method, st->ms,
-		      st->ok ? "ok" : "failed", st->text[0] ? " " : "",
+		      st->ok ? "ok" : "failed", st->text[0] ? ": " : "",
 		      st->text);
 }
 
