@@ -141,14 +141,13 @@ restore_host() {
 	return 0
 }
 
-# --- the NVMe that guest and host share (never at the same time) ----------
+# --- disks that guest and host share (never at the same time) -------------
 
-# nvme_prepare ADDRESS: a file system with known files, host to guest
-nvme_prepare() {
-	bind_host "$1"
-	disk=$(disk_of "$1") || fail "$1: no disk appears"
-	mkfs.ext4 -q -F -L lab "$disk"
-	mount "$disk" /mnt
+# disk_prepare DISK: a file system with known files, host to guest; DISK is a
+# block device or a file
+disk_prepare() {
+	mkfs.ext4 -q -F -L lab "$1"
+	mount "$1" /mnt
 	mkdir /mnt/known
 	for size in 1 4096 100000 2000000; do
 		head -c $size /dev/urandom >/mnt/known/$size
@@ -157,18 +156,29 @@ nvme_prepare() {
 	umount /mnt
 }
 
-# nvme_verify ADDRESS BOOTS: is the file system clean, and has each of the
+# disk_verify DISK BOOTS: is the file system clean, and has each of the
 # guest's boots left its file?
-nvme_verify() {
-	bind_host "$1"
-	disk=$(disk_of "$1") || fail "$1: no disk appears"
-	e2fsck -fn "$disk" || fail "$1: file system not clean"
-	mount -o ro "$disk" /mnt
+disk_verify() {
+	e2fsck -fn "$1" || fail "$1: file system not clean"
+	mount -o ro "$1" /mnt
 	expect_eq "$2" "$(cat /mnt/boots)" "boots counted on the disk"
 	(cd /mnt && sha256sum -c known.sums boots.sums) ||
 		fail "$1: wrong sums"
 	expect_eq "$2" "$(wc -l </mnt/boots.sums)" "files written by the guest"
 	umount /mnt
+}
+
+# The same for an NVMe, by its address.
+nvme_prepare() {
+	bind_host "$1"
+	disk=$(disk_of "$1") || fail "$1: no disk appears"
+	disk_prepare "$disk"
+}
+
+nvme_verify() {
+	bind_host "$1"
+	disk=$(disk_of "$1") || fail "$1: no disk appears"
+	disk_verify "$disk" "$2"
 }
 
 # records_verify ADDRESS LOG: after a kill, whatever of lab.do=load the console
@@ -183,6 +193,134 @@ records_verify() {
 	mount -o ro "$disk" /mnt
 	record /mnt/records check "${told:-0}" || fail "$1: records are lost"
 	umount /mnt
+}
+
+# --- guests of byway -----------------------------------------------------------
+
+# byway_run SECONDS LOG OPTION...: one run of byway with bridges and a serial
+# port, both its streams in LOG; sets $status (137: not done in time)
+byway_run() {
+	run_seconds=$1 run_log=$2
+	shift 2
+	status=0
+	timeout -s KILL "$run_seconds" byway -s 0,hostbridge -s 31,lpc \
+		-l com1,stdio "$@" guest >"$run_log" 2>&1 </dev/null || status=$?
+	cat "$run_log"
+	[ $status != 137 ] || fail "byway: not done after $run_seconds s"
+}
+
+# linux_run SECONDS LOG WORDS OPTION...: the same with the Linux guest, told
+# WORDS (see guest/init)
+linux_run() {
+	run_words=$3
+	linux_seconds=$1 linux_log=$2
+	shift 3
+	byway_run "$linux_seconds" "$linux_log" -m 512M \
+		-o boot.kernel="$kernel" -o boot.initrd="$initrd" \
+		-o boot.cmdline="console=ttyS0 quiet panic=-1 $run_words" "$@"
+}
+
+# linux_boots RUNS SECONDS WORDS OPTION...: runs until the guest powers off,
+# which must be at run RUNS; logs in guest.1, guest.2, ... No check may fail.
+linux_boots() {
+	boots_wanted=$1 boots_seconds=$2 boots_words=$3 run=0
+	shift 3
+	status=0
+	while [ $status = 0 ]; do
+		run=$((run + 1))
+		linux_run "$boots_seconds" "guest.$run" "$boots_words" "$@"
+		! grep ' FAIL ' "guest.$run" || fail "run $run: a check failed"
+		grep -q 'LAB: up' "guest.$run" || fail "run $run: no user space"
+		[ $run -le "$boots_wanted" ] || fail "run $run: one too many"
+	done
+	expect_eq 1 "$status" "exit status of run $run"
+	expect_eq "$boots_wanted" $run "runs until the guest powered off"
+}
+
+# nothing_held: no process has a VFIO group or a VM
+nothing_held() {
+	for held in /dev/vfio/* /dev/kvm; do
+		[ -c "$held" ] || continue
+		holders=$(fuser "$held" 2>/dev/null) || continue
+		fail "$held: held by process $holders"
+	done
+}
+
+# refused PATTERN OPTION...: byway says why not in one line that matches, exits
+# with status 4 before the guest runs, and holds nothing afterwards
+refused() {
+	refused_pattern=$1
+	shift
+	echo "expected: $refused_pattern"
+	status=0
+	timeout -s KILL 60 byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 64M \
+		-o boot.kernel="$tiny" -o boot.cmdline=end=halt "$@" guest \
+		>said.out 2>said.err </dev/null || status=$?
+	cat said.out said.err
+	expect_eq 4 "$status" "exit status"
+	expect_eq 0 "$(wc -c <said.out)" "bytes on standard output"
+	expect_eq 1 "$(wc -l <said.err)" "lines on standard error"
+	grep -Eq -- "^byway: .*$refused_pattern" said.err ||
+		fail "standard error does not match: $refused_pattern"
+	nothing_held
+}
+
+# ask SOCKET LINE is a program: one line to a unix socket, and the answer.
+
+# --- guests of vm ---------------------------------------------------------------
+
+# In each case its own, so with nothing in it.
+export VM_DIR=/tmp/case/vms VM_CONF=/dev/null
+
+# vm_guest NAME KERNEL WORDS: a guest that is not started yet, its kernel told
+# WORDS; lines of standard input are added to its file
+vm_guest() {
+	mkdir -p "$VM_DIR/$1"
+	vm_lines=$(cat)
+	{
+		echo 'loader="linux"'
+		echo "linux_kernel=\"$2\""
+		case $2 in
+		"$kernel")
+			echo "linux_initrd=\"$initrd\""
+			echo "linux_cmdline=\"console=ttyS0 quiet panic=-1 $3\""
+			;;
+		*) echo "linux_cmdline=\"$3\"" ;;
+		esac
+		printf '%s\n' "$vm_lines"
+		case $vm_lines in *cpu=*) ;; *) echo 'cpu="1"' ;; esac
+		case $vm_lines in *memory=*) ;; *) echo 'memory="512M"' ;; esac
+	} >"$VM_DIR/$1/$1.conf"
+}
+
+# vm_pid NAME supervisor|byway: as its lock says
+vm_pid() {
+	sed -n "s/^$2=\([1-9][0-9]*\) .*/\1/p" "$VM_DIR/$1/run.lock" 2>/dev/null
+}
+
+vm_is_down() {
+	vm list | grep -q "^$1 .*Stopped"
+}
+
+# vm_traces NAME: nothing of a run is left in its directory but logs
+vm_traces() {
+	for trace in run.lock console restart control.sock com1.sock; do
+		[ ! -e "$VM_DIR/$1/$trace" ] || fail "left behind: $1/$trace"
+	done
+	nothing_held
+}
+
+# console_line SECONDS NAME PATTERN: until the guest has printed it
+console_line() {
+	wait_for "$1" grep -Eqs -- "$3" "$VM_DIR/$2/com1.log" || {
+		tail -n 20 "$VM_DIR/$2/com1.log" "$VM_DIR/$2/vm-bhyve.log" || true
+		fail "$2 does not print '$3' within $1 s"
+	}
+}
+
+# random MAX: a number below
+random() {
+	echo $(($(od -An -N4 -tu4 /dev/urandom) % $1))
 }
 
 # --- the machine around the emulated host --------------------------------

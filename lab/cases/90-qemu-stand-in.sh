@@ -16,7 +16,7 @@ for boot in 1 2; do
 		-append "console=ttyS0 quiet panic=-1 lab.boots=2 lab.show=lspci,interrupts" \
 		>guest.log 2>&1 </dev/null || status=$?
 	cat guest.log
-	expect_eq 0 $status "QEMU's exit status"
+	expect_eq 0 "$status" "QEMU's exit status"
 	for device in nvme nic usb; do
 		grep -q "LAB: $device ok irq=msix" guest.log ||
 			fail "boot $boot: no good $device"

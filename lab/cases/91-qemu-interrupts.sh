@@ -19,7 +19,7 @@ boot() {
 		-append "console=ttyS0 quiet panic=-1 $*" \
 		>guest.log 2>&1 </dev/null || status=$?
 	cat guest.log
-	expect_eq 0 $status "QEMU's exit status"
+	expect_eq 0 "$status" "QEMU's exit status"
 	grep -q "LAB: done boot=1 .* fail=0" guest.log || fail "checks failed"
 }
 

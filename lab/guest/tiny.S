@@ -6,6 +6,7 @@
  *
  *   end=reset     reset through port 0xcf9
  *   end=keyboard  reset through the keyboard controller
+ *   end=fast      reset through port 0x92
  *   end=triple    triple fault
  *   end=halt      halt with interrupts off
  *   end=spin      stay there for ever
@@ -41,6 +42,8 @@
 	je	3f
 	cmp	$'k', %al
 	je	4f
+	cmp	$'f', %al
+	je	6f
 	cmp	$'t', %al
 	je	5f
 	cmp	$'h', %al
@@ -59,6 +62,9 @@
 	jmp	8f
 5:	lidt	\zeros
 	int3
+6:	mov	$0x01, %al
+	outb	%al, $0x92
+	jmp	8f
 7:	pause
 	jmp	7b
 9:	mov	$0x404, %dx
