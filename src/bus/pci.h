@@ -120,6 +120,7 @@ struct pci_dev {
 	uint8_t *wmask; /* bits a guest may write */
 	uint8_t *w1c;	/* bits cleared by writing one */
 	struct pci_bar bar[PCI_BARS + 1];
+	bool bar_blocked;  /* a BAR waits for another to leave its place */
 	uint16_t next_cap; /* free offset for pci_add_cap() */
 	uint16_t last_cap; /* to chain the next one */
 	uint16_t last_ext_cap;

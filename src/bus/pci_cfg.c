@@ -70,6 +70,9 @@ static bool bar_wanted(const struct pci_dev *dev, unsigned index, uint64_t base)
 		return false;
 	if (bar->kind == PCI_BAR_IO)
 		return (command & PCI_COMMAND_IO) && end <= 0x10000;
+	/* The answer to a sizing probe is no address. */
+	if (bar->kind == PCI_BAR_MEM32 && end > UINT32_MAX)
+		return false;
 	if (index == PCI_BAR_ROM &&
 	    !(pci_cfg32(dev, PCI_ROM_ADDRESS) & PCI_ROM_ADDRESS_ENABLE))
 		return false;
@@ -90,6 +93,7 @@ static void bar_unmap(struct pci_dev *dev, unsigned index)
 		dev->ops->bar_moved(dev, index, false);
 	aspace_remove(bar_space(dev, bar), &bar->region);
 	bar->mapped = false;
+	pci_host_room_made(dev->host);
 }
 
 static void bar_map(struct pci_dev *dev, unsigned index, uint64_t base)
@@ -100,6 +104,7 @@ static void bar_map(struct pci_dev *dev, unsigned index, uint64_t base)
 	if (aspace_add(bar_space(dev, bar), &bar->region, base, &err)) {
 		log_guest("%s: BAR %u not decoded: %s", dev->name, index,
 			  err.msg);
+		dev->bar_blocked = true;
 		return;
 	}
 	bar->mapped = true;
@@ -111,6 +116,7 @@ void pci_bars_sync(struct pci_dev *dev)
 {
 	unsigned i;
 
+	dev->bar_blocked = false;
 	for (i = 0; i <= PCI_BAR_ROM; i++) {
 		struct pci_bar *bar = &dev->bar[i];
 		uint64_t base;
@@ -217,10 +223,25 @@ static void cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
 		dev->ops->cfg_written(dev, off, size);
 }
 
+/* One lock at a time: no device waits for another. */
+static int unblock(void *ctx UNUSED, struct pci_dev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	if (dev->bar_blocked)
+		pci_bars_sync(dev);
+	pthread_mutex_unlock(&dev->lock);
+	return 0;
+}
+
 void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
 		       uint32_t value)
 {
+	unsigned room = pci_host_room(dev->host);
+
 	pthread_mutex_lock(&dev->lock);
 	cfg_write_locked(dev, off, size, value);
 	pthread_mutex_unlock(&dev->lock);
+	/* A BAR went away: another one may have waited for its place. */
+	if (pci_host_room(dev->host) != room)
+		(void)pci_host_for_each(dev->host, unblock, NULL);
 }

@@ -21,6 +21,7 @@ struct pci_host {
 	struct pci_dev **bus[256];
 	struct pci_windows windows[256];
 	uint32_t cf8;
+	unsigned room;			 /* atomic: counts BARs that left */
 	const struct aspace_region *cf9; /* the reset register, or NULL */
 	struct aspace_region cf8_region, cfc_region, ecam_region;
 };
@@ -43,6 +44,16 @@ struct irq_ctl *pci_host_irq(struct pci_host *host)
 struct irq_shared *pci_host_lines(struct pci_host *host)
 {
 	return host->params.lines;
+}
+
+unsigned pci_host_room(struct pci_host *host)
+{
+	return __atomic_load_n(&host->room, __ATOMIC_ACQUIRE);
+}
+
+void pci_host_room_made(struct pci_host *host)
+{
+	__atomic_fetch_add(&host->room, 1, __ATOMIC_ACQ_REL);
 }
 
 struct pci_windows *pci_host_windows(struct pci_host *host, uint8_t bus)

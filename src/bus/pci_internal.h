@@ -16,6 +16,9 @@ struct aspace *pci_host_pio(struct pci_host *host);
 struct aspace *pci_host_mmio(struct pci_host *host);
 struct irq_ctl *pci_host_irq(struct pci_host *host);
 struct irq_shared *pci_host_lines(struct pci_host *host);
+/* How often a BAR left an address space, of any device. */
+unsigned pci_host_room(struct pci_host *host);
+void pci_host_room_made(struct pci_host *host);
 struct pci_windows *pci_host_windows(struct pci_host *host, uint8_t bus);
 
 /* Capability at `off`, or at the next free offset when off is 0. */

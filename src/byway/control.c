@@ -155,6 +155,7 @@ static int open_listener(struct control *control, struct cfg *root,
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	char path[CFG_VALUE_MAX];
+	struct stat old;
 	int r = cfg_get(root, "control", path, sizeof(path), err);
 
 	if (r <= 0)
@@ -171,7 +172,8 @@ static int open_listener(struct control *control, struct cfg *root,
 	if (control->listen_fd < 0)
 		return err_sys(err, errno, "control=%s", path);
 	/* What a killed predecessor left behind; the guest's lock is ours. */
-	(void)unlink(path);
+	if (!lstat(path, &old) && S_ISSOCK(old.st_mode))
+		(void)unlink(path);
 	if (bind_private(control->listen_fd, &addr) ||
 	    listen(control->listen_fd, CONTROL_CLIENTS))
 		return err_sys(err, errno, "control=%s: cannot listen", path);

@@ -13,6 +13,7 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "backend/tty.h"
@@ -103,7 +104,6 @@ static int open_signals(struct program *p, struct err *err)
 	/* Every thread inherits the mask: only the loop sees these. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return err_sys(err, errno, "signals");
-	signal(SIGPIPE, SIG_IGN);
 	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p->signal_fd < 0)
 		return err_sys(err, errno, "signals");
@@ -150,6 +150,17 @@ static void orphaned(void *ctx)
 		machine_end(p->machine, VM_END_ERROR, "the supervisor is gone");
 }
 
+/* An interrupt vector of a passed-through device is a descriptor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int stage_open(struct program *p, struct err *err)
 {
 	static const struct control_ops ops = {.command = run_command,
@@ -158,9 +169,9 @@ static int stage_open(struct program *p, struct err *err)
 
 	if (r)
 		return err_sys(err, r, "event loop");
-	r = open_signals(p, err);
-	return r ? r
-		 : control_create(p->root, p->loop, &ops, p, err, &p->control);
+	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
+	return control_create(p->root, p->loop, &ops, p, err, &p->control);
 }
 
 /* ---- create ---- */
@@ -189,7 +200,13 @@ static int stage_create(struct program *p, struct err *err)
 	};
 	int r = machine_create(&params, err, &p->machine);
 
-	return r ? r : machine_load(p->machine, err);
+	if (!r)
+		r = machine_load(p->machine, err);
+	/*
+	 * Until here a signal ends the process as it does any other: the
+	 * kernel closes the devices, and nothing of the guest has run.
+	 */
+	return r ? r : open_signals(p, err);
 }
 
 /* ---- run ---- */

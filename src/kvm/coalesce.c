@@ -61,8 +61,8 @@ void kvm_vm_coalesce_drain(struct kvm_vm *vm)
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
 	uint32_t first;
 
-	if (!ring ||
-	    ring->first == __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE))
+	if (!ring || __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE) ==
+			 __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&vm->ring_lock);
 	first = ring->first;

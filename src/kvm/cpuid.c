@@ -20,13 +20,20 @@
 #define F1D_HTT		 BIT(28)
 #define F81C_CMP_LEGACY	 BIT(1)
 #define F81C_SVM	 BIT(2)
-#define F81C_TOPOEXT	 BIT(22)
 
 enum {
 	LEVEL_NONE,
 	LEVEL_SMT,
 	LEVEL_CORE
 };
+
+/* What a guest can address: its own field wins where the host fills it in. */
+static unsigned phys_bits(uint32_t eax)
+{
+	unsigned host = eax & 0xff, guest = eax >> 16 & 0xff;
+
+	return guest && guest < host ? guest : host;
+}
 
 int kvm_cpuid_load(struct kvm_vm *vm, struct err *err)
 {
@@ -43,7 +50,7 @@ int kvm_cpuid_load(struct kvm_vm *vm, struct err *err)
 	vm->phys_bits = 36;
 	for (i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == 0x80000008)
-			vm->phys_bits = cpuid->entries[i].eax & 0xff;
+			vm->phys_bits = phys_bits(cpuid->entries[i].eax);
 	return 0;
 }
 
@@ -117,7 +124,7 @@ static void leaf_amd_1(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
 	unsigned per_socket = vm->params.cores * vm->params.threads;
 
 	e->ecx &= ~(F81C_SVM | F81C_CMP_LEGACY);
-	if (per_socket > 1 && !(e->ecx & F81C_TOPOEXT))
+	if (per_socket > 1)
 		e->ecx |= F81C_CMP_LEGACY;
 }
 
@@ -183,21 +190,24 @@ static void patch(struct kvm_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* KVM lists topology level 0 only on some hosts: make sure of 0, 1 and 2. */
-static void add_topology_levels(struct kvm_cpuid2 *cpuid, unsigned limit)
+/*
+ * KVM lists only level 0 of a topology leaf (0bh, 1fh) on some hosts: make
+ * sure of 0, 1 and 2 where the leaf exists.
+ */
+static void add_topology_levels(struct kvm_cpuid2 *cpuid, unsigned function)
 {
 	struct kvm_cpuid_entry2 *first = NULL;
 	unsigned seen = 0, i;
 
 	for (i = 0; i < cpuid->nent; i++) {
-		if (cpuid->entries[i].function != 0xb)
+		if (cpuid->entries[i].function != function)
 			continue;
 		if (cpuid->entries[i].index == 0)
 			first = &cpuid->entries[i];
 		if (cpuid->entries[i].index < 3)
 			seen |= 1u << cpuid->entries[i].index;
 	}
-	for (i = 1; first && i < 3 && cpuid->nent < limit; i++) {
+	for (i = 1; first && i < 3 && cpuid->nent < CPUID_ENTRIES; i++) {
 		if (seen >> i & 1)
 			continue;
 		cpuid->entries[cpuid->nent] = *first;
@@ -217,7 +227,8 @@ int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err)
 	if (!cpuid)
 		return err_set(err, -ENOMEM, "kvm: out of memory");
 	memcpy(cpuid, vcpu->vm->cpuid, bytes);
-	add_topology_levels(cpuid, CPUID_ENTRIES);
+	add_topology_levels(cpuid, 0xb);
+	add_topology_levels(cpuid, 0x1f);
 	for (i = 0; i < cpuid->nent; i++)
 		patch(vcpu, &cpuid->entries[i]);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))

@@ -178,6 +178,8 @@ static void end_with(struct kvm_vcpu *vcpu, enum vm_end end, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	/* What KVM would run now is not the guest any more. */
+	vcpu->ended = true;
 	vcpu->vm->params.end(vcpu->vm->params.end_ctx, end, why);
 }
 
@@ -339,6 +341,17 @@ static void pin_thread(struct kvm_vcpu *vcpu)
 		log_warn("vcpu %u: cannot pin to host CPUs %s", vcpu->id, list);
 }
 
+/*
+ * After each KVM_RUN and before looking at why one was kicked: whoever kicks
+ * stores the reason first, so a kick that this clears is one whose reason is
+ * seen below or in the loop's condition. The other order loses kicks, or
+ * leaves the flag set for ever.
+ */
+static void kick_taken(struct kvm_vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}
+
 void *kvm_vcpu_thread(void *arg)
 {
 	struct kvm_vcpu *vcpu = arg;
@@ -347,20 +360,17 @@ void *kvm_vcpu_thread(void *arg)
 	snprintf(name, sizeof(name), "vcpu %u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
 	pin_thread(vcpu);
-	while (!stopping(vcpu)) {
+	while (!stopping(vcpu) && !vcpu->ended) {
 		int r = ioctl(vcpu->fd, KVM_RUN, 0);
+		int code = errno;
 
-		if (__atomic_exchange_n(&vcpu->asked, false,
-					__ATOMIC_ACQ_REL)) {
-			vcpu->run->immediate_exit = 0;
+		kick_taken(vcpu);
+		if (__atomic_exchange_n(&vcpu->asked, false, __ATOMIC_ACQ_REL))
 			report_halted(vcpu);
-		}
 		if (!r)
 			handle_exit(vcpu);
-		else if (errno != EINTR && errno != EAGAIN) {
-			run_error(vcpu, errno);
-			break;
-		}
+		else if (code != EINTR && code != EAGAIN)
+			run_error(vcpu, code);
 	}
 	return NULL;
 }

@@ -245,8 +245,10 @@ bool kvm_vm_is_dead(struct kvm_vm *vm)
 	bool dead = true;
 	unsigned i;
 
-	if (any_busy(vm))
+	if (any_busy(vm)) {
+		vm->dead_rounds = 0;
 		return false;
+	}
 	/* The answer to the question of the previous call, then ask again. */
 	for (i = 0; i < vm->vcpu_count; i++) {
 		struct kvm_vcpu *vcpu = &vm->vcpus[i];
@@ -255,7 +257,9 @@ bool kvm_vm_is_dead(struct kvm_vm *vm)
 		    1)
 			dead = false;
 	}
-	if (dead)
+	/* Twice in a row: vCPUs that wait for each other look dead once. */
+	vm->dead_rounds = dead ? vm->dead_rounds + 1 : 0;
+	if (vm->dead_rounds >= 2)
 		return true;
 	for (i = 0; i < vm->vcpu_count; i++) {
 		__atomic_store_n(&vm->vcpus[i].asked, true, __ATOMIC_RELEASE);

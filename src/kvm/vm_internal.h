@@ -42,7 +42,8 @@ struct kvm_vm {
 	pthread_mutex_t ring_lock;
 	struct kvm_vcpu *vcpus;
 	unsigned vcpu_count;
-	bool stopping; /* atomic */
+	unsigned dead_rounds; /* looks in a row that found every vCPU halted */
+	bool stopping;	      /* atomic */
 };
 
 struct kvm_vcpu {
@@ -55,6 +56,7 @@ struct kvm_vcpu {
 	bool started;
 	bool asked; /* atomic: report halted state at the next chance */
 	int halted; /* atomic: -1 unknown, 0 no, 1 dead halt */
+	bool ended; /* own thread: it ended the guest and runs no more */
 	uint64_t last_cpu_ns;
 	struct kvm_stats stats; /* written by the vCPU's thread only */
 };

@@ -312,6 +312,9 @@ static int spawn(const char *program, char *const argv[], int stderr_fd,
 		STDOUT_FILENO) ?:
 	    posix_spawn_file_actions_adddup2(&files, stderr_fd,
 		STDERR_FILENO) ?:
+	    /* Above all the guest's lock, which is ours to hold. */
+	    posix_spawn_file_actions_addclosefrom_np(&files,
+		STDERR_FILENO + 1) ?:
 	    posix_spawn(ret_pid, program, &files, &attr, argv, no_environment);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);

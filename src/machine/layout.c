@@ -9,22 +9,80 @@
 #define MEMORY_DEFAULT MIB(256)
 #define MEMORY_MIN     MIB(2)
 
-static uint64_t host_memory(void)
+/* A line of /proc/meminfo; not known: let the kernel decide. */
+static uint64_t host_memory(const char *field)
 {
 	CLEANUP_FCLOSE FILE *file = fopen("/proc/meminfo", "re");
+	size_t len = strlen(field);
 	unsigned long long kib;
 	char line[128];
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemTotal: %llu kB", &kib) == 1)
+		if (!strncmp(line, field, len) &&
+		    sscanf(line + len, ": %llu kB", &kib) == 1)
 			return KIB(kib);
-	return UINT64_MAX; /* not known: let the kernel decide */
+	return UINT64_MAX;
+}
+
+static uint64_t group_number(const char *group, const char *name)
+{
+	char path[512], text[32] = "";
+	unsigned long long bytes;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", group, name);
+	file = fopen(path, "re");
+	if (file && !fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	if (file)
+		fclose(file);
+	return sscanf(text, "%llu", &bytes) == 1 ? bytes : UINT64_MAX;
+}
+
+/* What the (version 2) control group of this process may still take. */
+static uint64_t group_available(void)
+{
+	CLEANUP_FCLOSE FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[400], *end;
+	uint64_t max, now;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "0::", 3))
+			continue;
+		end = strchrnul(line, '\n');
+		*end = '\0';
+		max = group_number(line + 3, "memory.max");
+		now = group_number(line + 3, "memory.current");
+		if (max == UINT64_MAX || now == UINT64_MAX)
+			return UINT64_MAX;
+		return max > now ? max - now : 0;
+	}
+	return UINT64_MAX;
+}
+
+int layout_check_available(const struct layout *layout, struct err *err)
+{
+	uint64_t need = layout->low_bytes + layout->high_bytes;
+	uint64_t host = host_memory("MemAvailable");
+	uint64_t group = group_available();
+	uint64_t have = MIN(host, group);
+
+	if (need <= have)
+		return 0;
+	return err_set(
+	    err, -ENOMEM,
+	    "memory.size: %llu MiB are all taken at the start (locked"
+	    " or pinned for passthrough), but %s has only %llu MiB"
+	    " available; give the guest less or stop something",
+	    (unsigned long long)(need >> 20),
+	    host <= group ? "this host" : "the control group",
+	    (unsigned long long)(have >> 20));
 }
 
 int layout_memory(struct cfg *root, struct err *err, struct layout *ret_layout)
 {
 	char text[32] = "";
-	uint64_t size = MEMORY_DEFAULT, host = host_memory();
+	uint64_t size = MEMORY_DEFAULT, host = host_memory("MemTotal");
 	int r = cfg_get(root, "memory.size", text, sizeof(text), err);
 
 	if (r < 0)

@@ -42,6 +42,14 @@ MUST_CHECK int layout_memory(struct cfg *root, struct err *err,
 			     struct layout *ret_layout);
 
 /*
+ * For a guest whose memory is locked or pinned, so all of it is taken now:
+ * -ENOMEM when the host has less than that available (MemAvailable, and what
+ * the control group may still use).
+ */
+MUST_CHECK int layout_check_available(const struct layout *layout,
+				      struct err *err);
+
+/*
  * The windows BARs are put into; the 64-bit one holds `need` bytes with
  * alignment `align` below 1 << phys_bits. -ENOSPC names the numbers.
  */

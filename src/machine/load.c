@@ -27,6 +27,20 @@ int load_topology(struct cfg *root, struct err *err,
 		return -EINVAL;
 	if (only_cpus)
 		sockets = cpus;
+	if (sockets * cores > 65535 || sockets * cores * threads > 65535)
+		return err_set(err, -EINVAL,
+			       "-c: more than 65535 vCPUs; give fewer sockets,"
+			       " cores or threads");
+	if ((cores > 1 && !is_pow2(threads)) ||
+	    (sockets > 1 && !is_pow2(cores * threads)))
+		return err_set(err, -EINVAL,
+			       "-c: %llu threads in %llu cores in %llu sockets:"
+			       " processor numbers have no gaps here, so what"
+			       " is inside a core or socket must be a power of"
+			       " two when there are several",
+			       (unsigned long long)threads,
+			       (unsigned long long)cores,
+			       (unsigned long long)sockets);
 	if (sockets * cores * threads != cpus)
 		return err_set(
 		    err, -EINVAL,

@@ -83,6 +83,8 @@ static int create_memory(struct machine *m, struct err *err)
 	if (!r && m->layout.high_bytes)
 		r = gmem_add_ram(m->gmem, gpa(LAYOUT_HIGH_BASE),
 				 m->layout.high_bytes, err);
+	if (!r && m->wired)
+		r = layout_check_available(&m->layout, err);
 	if (!r && in_core)
 		r = gmem_set_dump(m->gmem, true);
 	return r;
@@ -177,6 +179,11 @@ static int create_device(struct machine *m, struct cfg *node,
 		    "pci slot %u:%u:%u: unknown device \"%s\"; -s help lists"
 		    " them",
 		    addr.bus, addr.slot, addr.func, name ? name : "");
+	if (model == &passthru_model && !m->wired) {
+		m->wired = true; /* its memory is pinned all the same */
+		if (layout_check_available(&m->layout, err))
+			return -ENOMEM;
+	}
 	r = model->create(&m->env, addr, node, err);
 	if (r)
 		err_prefix(err, "pci slot %u:%u:%u %s", addr.bus, addr.slot,
@@ -233,6 +240,10 @@ static int create_devices(struct machine *m, struct err *err)
 			}
 		}
 	}
+	if (cfg_find(m->params.root, "lpc") && !load_find_lpc(m->pci))
+		return err_set(err, -EINVAL,
+			       "lpc: a serial port needs the LPC bridge; add"
+			       " -s 31,lpc");
 	return pci_host_finish(m->pci, err);
 }
 

@@ -524,7 +524,7 @@ static int intx_enable(struct vfio_device *d)
 		return 0;
 	ctl(d)->ops->event_detach(ctl(d)->ctx, irq->intx_gsi, irq->intx_fd);
 	/* EBUSY: the host shares the line and the device cannot mask it. */
-	irq->intx_broken = true;
+	irq->intx_broken = r == -EBUSY;
 	return r;
 }
 

@@ -147,6 +147,9 @@ static int device_reset(struct vfio_device *d, char why[VFIO_REASON_MAX])
 			d->ctx->ops->sleep_ms(d->ctx->ops->ctx, AGAIN_WAIT_MS);
 		r = vfio_device_ioctl(d, VFIO_DEVICE_RESET, NULL);
 	}
+	/* There is a method (FLAGS_RESET): it did not end in time. */
+	if (r == -ENOTTY)
+		r = -ETIMEDOUT;
 	if (r < 0)
 		snprintf(why, VFIO_REASON_MAX, "the reset failed: %s",
 			 strerror(-r));
@@ -329,9 +332,13 @@ static int climb(struct vfio_device *d, enum vfio_rung rung,
 		 struct vfio_reset_result *result)
 {
 	const char *method = "none";
+	char why[VFIO_REASON_MAX] = "";
 	int r;
 
-	r = rungs[rung](d, &method, result->text);
+	r = rungs[rung](d, &method, why);
+	/* What an earlier rung failed of says more than a missing rung. */
+	if (r != NO_RUNG || !result->text[0])
+		memcpy(result->text, why, sizeof(why));
 	if (r == NO_RUNG)
 		return r;
 	result->method = method;

@@ -121,6 +121,45 @@ static void test_move_at_run_time(void **state UNUSED)
 	fake_bus_fini(&bus);
 }
 
+/* A moves onto B before B moves away, as Linux may do with decode on. */
+static void test_move_through_overlap(void **state UNUSED)
+{
+	const struct pci_addr other = {0, 7, 0};
+	struct fake_bus bus;
+	struct device a, b;
+	uint32_t b_base;
+	uint64_t v;
+
+	fake_bus_init(&bus);
+	device_add(&bus, &a, at);
+	device_add(&bus, &b, other);
+	assert_int_equal(pci_host_assign(bus.host, &windows, true, NULL), 0);
+	b_base = fake_cfg_read(&bus, other, 0x10, 4);
+	fake_cfg_write(&bus, at, 0x10, 4, b_base);
+	assert_false(a.pci.bar[0].mapped);
+	fake_cfg_write(&bus, other, 0x10, 4, 0xd0000000);
+	assert_true(a.pci.bar[0].mapped);
+	a.last_read = 0;
+	assert_int_equal(aspace_read(bus.mmio, b_base + 0x30, 4, &v), 0);
+	assert_int_equal(a.last_read, 0x30);
+	fake_bus_fini(&bus);
+}
+
+static void test_sizing_probe_is_not_decoded(void **state UNUSED)
+{
+	struct fake_bus bus;
+	struct device d;
+
+	fake_bus_init(&bus);
+	device_add(&bus, &d, at);
+	assert_int_equal(pci_host_assign(bus.host, &windows, true, NULL), 0);
+	fake_cfg_write(&bus, at, 0x10, 4, 0xffffffff);
+	assert_false(d.pci.bar[0].mapped);
+	fake_cfg_write(&bus, at, 0x10, 4, 0xc0000000);
+	assert_true(d.pci.bar[0].mapped);
+	fake_bus_fini(&bus);
+}
+
 static void test_window_too_small(void **state UNUSED)
 {
 	struct pci_windows small = windows;
@@ -288,6 +327,8 @@ int main(void)
 	    cmocka_unit_test(test_empty_slot),
 	    cmocka_unit_test(test_header_and_sizing),
 	    cmocka_unit_test(test_move_at_run_time),
+	    cmocka_unit_test(test_move_through_overlap),
+	    cmocka_unit_test(test_sizing_probe_is_not_decoded),
 	    cmocka_unit_test(test_window_too_small),
 	    cmocka_unit_test(test_occupied_and_function_zero),
 	    cmocka_unit_test(test_msix),
