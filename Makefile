@@ -6,28 +6,29 @@ BUILD  ?= build
 SAN    ?= $(BUILD)/san
 JOBS   ?= $(shell nproc)
 
-.PHONY: all setup san demo check unit cli lint lab-check soak bench fuzz \
+.PHONY: all setup-build setup-test setup-lab san demo check unit cli lint lab-check soak bench fuzz \
 	install fmt clean
 
-all: setup
+all: setup-build
 	@test -f $(BUILD)/build.ninja || tools/quiet meson setup $(BUILD) -Dtests=false
 	@ninja -C $(BUILD) -j $(JOBS) --quiet
 
-setup:
-	@tools/setup
+# Each target installs only what it needs.
+setup-build setup-test setup-lab:
+	@tools/setup $(@:setup-%=%)
 
 # The same sources with AddressSanitizer and UBSan, for the unit tests.
-san: setup
+san: setup-build setup-test
 	@test -f $(SAN)/build.ninja || tools/quiet meson setup $(SAN) \
 		-Db_sanitize=address,undefined --werror
 	@ninja -C $(SAN) -j $(JOBS) --quiet
 
 # The main job in an emulated host, step by step, for a person to follow.
-demo: all
+demo: all setup-lab
 	@lab/demo
 
 # Everything that must hold before a commit.
-check: all san
+check: all san setup-lab
 	@tools/check
 
 unit: san
@@ -36,20 +37,20 @@ unit: san
 cli: all
 	@tools/check cli
 
-lint: setup
+lint: setup-test
 	@tools/check lint
 
-lab-check: all
+lab-check: all setup-lab
 	@tools/check lab
 
 # 50 reboots, kill -9 at random points: too long for every commit.
-soak: all
+soak: all setup-lab
 	@lab/run soak-reboots soak-kill9
 
-bench: all
+bench: all setup-lab
 	@lab/bench/bench
 
-fuzz: setup
+fuzz: setup-build setup-test
 	@tools/fuzz
 
 install: all

@@ -61,8 +61,8 @@ new_root() {
 # add_busybox ROOT: every applet that ROOT has no real program for.
 add_busybox() {
 	local applet
-	install "$(command -v busybox)" "$1/usr/bin/busybox"
-	busybox --list | while read -r applet; do
+	install "$out/busybox" "$1/usr/bin/busybox"
+	"$out/busybox" --list | while read -r applet; do
 		[[ -e $1/usr/bin/$applet || -e $1/usr/sbin/$applet ]] ||
 			ln -s busybox "$1/usr/bin/$applet"
 	done
