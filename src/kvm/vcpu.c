@@ -310,35 +310,74 @@ static void run_error(struct kvm_vcpu *vcpu, int code)
 		 strerror(code));
 }
 
+/* "0,2-3" to a set; -EINVAL for anything else. Cuts `list` up. */
+static int parse_cpuset(char *list, cpu_set_t *ret_set)
+{
+	uint64_t first, last;
+	char *word, *dash;
+
+	CPU_ZERO(ret_set);
+	while ((word = strsep(&list, ","))) {
+		dash = strchr(word, '-');
+		if (dash)
+			*dash++ = '\0';
+		if (parse_u64(word, &first) ||
+		    parse_u64(dash ? dash : word, &last) || first > last ||
+		    last >= CPU_SETSIZE)
+			return -EINVAL;
+		for (; first <= last; first++)
+			CPU_SET(first, ret_set);
+	}
+	return 0;
+}
+
+static int check_pin(const struct kvm_vm *vm, struct cfg *node, struct err *err)
+{
+	char list[256];
+	cpu_set_t set;
+	uint64_t id;
+	int r;
+
+	if (parse_u64(cfg_name(node), &id) || id >= vm->params.cpus)
+		return err_set(err, -EINVAL,
+			       "-p %s: the guest has vCPUs 0 to %u",
+			       cfg_name(node), vm->params.cpus - 1);
+	r = cfg_get(node, "cpuset", list, sizeof(list), err);
+	if (r <= 0)
+		return r;
+	if (parse_cpuset(list, &set))
+		return err_set(err, -EINVAL,
+			       "vcpu.%s.cpuset=%s: expected host CPUs, for"
+			       " example 0,2-3",
+			       cfg_name(node), cfg_raw(node, "cpuset"));
+	return 0;
+}
+
+int kvm_vcpu_check_pins(const struct kvm_vm *vm, struct err *err)
+{
+	struct cfg *node;
+	int r = 0;
+
+	for (node = cfg_first(cfg_find(vm->params.root, "vcpu")); node && !r;
+	     node = cfg_next(node))
+		r = check_pin(vm, node, err);
+	return r;
+}
+
 static void pin_thread(struct kvm_vcpu *vcpu)
 {
 	char path[32], list[256];
-	uint64_t cpu;
 	cpu_set_t set;
 	struct err err;
-	char *word, *save = NULL;
 
 	snprintf(path, sizeof(path), "vcpu.%u.cpuset", vcpu->id);
-	if (cfg_get(vcpu->vm->params.root, path, list, sizeof(list), &err) <= 0)
+	if (cfg_get(vcpu->vm->params.root, path, list, sizeof(list), &err) <=
+		0 ||
+	    parse_cpuset(list, &set))
 		return;
-	CPU_ZERO(&set);
-	for (word = strtok_r(list, ",", &save); word;
-	     word = strtok_r(NULL, ",", &save)) {
-		uint64_t last;
-		char *dash = strchr(word, '-');
-
-		if (dash)
-			*dash = '\0';
-		if (parse_u64(word, &cpu) ||
-		    (dash && parse_u64(dash + 1, &last)))
-			continue;
-		if (!dash)
-			last = cpu;
-		for (; cpu <= last && cpu < CPU_SETSIZE; cpu++)
-			CPU_SET(cpu, &set);
-	}
-	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set))
-		log_warn("vcpu %u: cannot pin to host CPUs %s", vcpu->id, list);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		log_warn("vcpu %u: cannot be pinned: %s", vcpu->id,
+			 strerror(errno));
 }
 
 /*

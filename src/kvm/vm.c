@@ -90,8 +90,10 @@ static int create_vcpus(struct kvm_vm *vm, struct err *err)
 	int limit = ioctl(vm->sys_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 	unsigned max = limit > 0 ? MIN((unsigned)limit, KVM_VCPUS_MAX) : 4;
 	unsigned i;
-	int r = 0;
+	int r = kvm_vcpu_check_pins(vm, err);
 
+	if (r)
+		return r;
 	if (vm->params.cpus > max)
 		return err_set(
 		    err, -EINVAL,

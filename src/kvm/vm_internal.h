@@ -70,6 +70,8 @@ MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
 MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
 /* vcpu.c */
 MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err);
+/* vcpu.N.cpuset of every vCPU makes sense. */
+MUST_CHECK int kvm_vcpu_check_pins(const struct kvm_vm *vm, struct err *err);
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
 void *kvm_vcpu_thread(void *arg);
 void kvm_vcpu_kick(struct kvm_vcpu *vcpu);

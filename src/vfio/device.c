@@ -164,14 +164,19 @@ static int regions_open(struct vfio_device *d, struct err *err)
 	return 0;
 }
 
-/* sysfs shows the registers that VFIO virtualises: real ids, real BARs. */
-static void raw_open(struct vfio_device *d)
+/*
+ * sysfs shows the registers that VFIO virtualises: real ids, real BARs. How
+ * much of them depends on the rights of who opens: open while there are some.
+ */
+static int raw_open(const struct vfio_device *d, const char *bdf)
 {
 	char path[320];
 
+	if (!bdf[0])
+		return -1;
 	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/config",
-		 vfio_root(d->ctx), vfio_name(d));
-	d->raw_fd = d->ctx->ops->open(d->ctx->ops->ctx, path, O_RDONLY);
+		 vfio_root(d->ctx), bdf);
+	return d->ctx->ops->open(d->ctx->ops->ctx, path, O_RDONLY);
 }
 
 int vfio_device_open(struct vfio_device *d, struct err *err)
@@ -194,7 +199,8 @@ int vfio_device_open(struct vfio_device *d, struct err *err)
 		return err_set(err, -ENODEV, "%s: not a PCI device to VFIO",
 			       vfio_name(d));
 	d->flags = info.flags;
-	raw_open(d);
+	d->raw_fd = raw_open(d, vfio_name(d));
+	d->parent_fd = raw_open(d, d->host.parent);
 	return regions_open(d, err);
 }
 
@@ -204,9 +210,12 @@ void vfio_device_close(struct vfio_device *d)
 
 	if (d->raw_fd >= 0)
 		ops->close(ops->ctx, d->raw_fd);
+	if (d->parent_fd >= 0)
+		ops->close(ops->ctx, d->parent_fd);
 	if (d->fd >= 0)
 		ops->close(ops->ctx, d->fd);
 	d->raw_fd = -1;
+	d->parent_fd = -1;
 	d->fd = -1;
 	vfio_container_detach(d->ctx, d->group);
 	d->group = NULL;

@@ -210,6 +210,7 @@ static struct vfio_device *device_alloc(const struct model_env *env,
 	d->env = *env;
 	d->fd = -1;
 	d->raw_fd = -1;
+	d->parent_fd = -1;
 	d->irq.epoll_fd = -1;
 	d->irq.intx_fd = -1;
 	d->irq.resample_fd = -1;

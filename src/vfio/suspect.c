@@ -60,11 +60,12 @@ static unsigned find_express(const uint8_t cfg[256])
 /* 1 up, 0 down, -1 unknown. */
 static int parent_link(const struct vfio_device *d)
 {
+	const struct vfio_ops *ops = d->ctx->ops;
 	uint8_t cfg[256] = {0};
 	unsigned exp;
 
-	if (!d->host.parent[0] || sysfs_read(d, d->host.parent, "config", cfg,
-					     sizeof(cfg)) != sizeof(cfg))
+	if (d->parent_fd < 0 || ops->pread(ops->ctx, d->parent_fd, cfg,
+					   sizeof(cfg), 0) != sizeof(cfg))
 		return -1;
 	exp = find_express(cfg);
 	if (!exp || !(get32(cfg + exp + PCI_EXP_LNKCAP) & LNKCAP_DLLLARC))

@@ -185,6 +185,7 @@ struct vfio_device {
 	struct vfio_group *group;
 	int fd;
 	int raw_fd;	/* sysfs config: the real registers; -1 unknown */
+	int parent_fd;	/* the same of the bridge above */
 	uint32_t flags; /* VFIO_DEVICE_FLAGS_* */
 	struct vfio_region region[VFIO_REGIONS];
 	struct vfio_bar bar[PCI_BARS];
