@@ -188,11 +188,20 @@ static void bridge_link(struct world *w, unsigned link_status)
 
 static void dead_says(unsigned link_status, const char *cure)
 {
+	struct fake_device *dev = fake_nvme();
 	char text[320];
 	struct world w;
 
-	running_nvme(&w, "3/0/0");
+	/* The bridge is there before the device is opened. */
+	world_init(&w);
+	fake_device_place(dev, 3, 0, 0, 12);
+	fake_kernel_add(&w.kernel, dev);
+	world_start(&w);
 	bridge_link(&w, link_status);
+	assert_int_equal(world_passthru(&w, 6, "3/0/0", NULL), 0);
+	world_assign(&w);
+	world_enable(&w, 6);
+	fake_sicken(DEV(&w));
 	DEV(&w)->dead = true;
 	DEV(&w)->by_function.leaves_sick = true;
 	DEV(&w)->by_bus.leaves_sick = true;
