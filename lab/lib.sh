@@ -131,9 +131,12 @@ disk_of() {
 	done
 }
 
-# After each case: devices back with the host, nothing mounted.
+# After each case: devices back with the host, nothing mounted, no networks.
 restore_host() {
 	umount /mnt 2>/dev/null
+	for net in /sys/class/net/vm-* /sys/class/net/tap*; do
+		[ ! -e "$net" ] || ip link del "${net##*/}"
+	done
 	for dev in "$pci"/devices/*; do
 		read -r override <"$dev/driver_override"
 		[ "$override" = '(null)' ] || bind_host "${dev##*/}"
@@ -270,7 +273,7 @@ refused() {
 # --- guests of vm ---------------------------------------------------------------
 
 # In each case its own, so with nothing in it.
-export VM_DIR=/tmp/case/vms VM_CONF=/dev/null
+export VM_DIR=/tmp/case/vms
 
 # vm_guest NAME KERNEL WORDS: a guest that is not started yet, its kernel told
 # WORDS; lines of standard input are added to its file

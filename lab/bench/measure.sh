@@ -13,7 +13,7 @@ programs="qemu$([ $byway_there = no ] || echo ' byway')"
 # timed PROGRAM DEVICE KERNEL INITRD COMMAND-LINE: see bench/guest
 timed() {
 	# 1 is byway's power-off.
-	stamp /lab/bench/guest "$@" </dev/null || [ $? = 1 ]
+	STAMP=stamp /lab/bench/guest "$@" </dev/null || [ $? = 1 ]
 }
 
 console='console=ttyS0 quiet panic=-1'

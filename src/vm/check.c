@@ -110,6 +110,24 @@ static int boot_files_check(const struct checker *c)
 	return 0;
 }
 
+static int prestart_check(const struct checker *c)
+{
+	const char *value = conf_get_or(c->conf, "prestart", NULL);
+	char path[PATH_MAX];
+	int rc;
+
+	if (!value)
+		return 0;
+	rc = guest_path(c->guest, value, c->err, path);
+	if (rc == 0)
+		rc = file_check(c, "prestart", path, false);
+	if (rc < 0 || access(path, X_OK) == 0)
+		return rc;
+	return err_set(c->err, -EACCES,
+		       "%s:%u: prestart: %s: not executable; chmod +x it",
+		       c->conf->path, conf_line(c->conf, "prestart"), path);
+}
+
 static bool has_option(const char *opts, const char *option)
 {
 	size_t len = strlen(option);
@@ -129,7 +147,7 @@ static int disk_check(const struct checker *c, unsigned n)
 {
 	const char *dev = conf_get(c->conf, "disk%u_dev", n);
 	const char *opts = conf_get(c->conf, "disk%u_opts", n);
-	const char *type = conf_get(c->conf, "disk%u_type", n);
+	const char *type = conf_member(c->conf, "disk%u_type", n);
 	char key[32], path[PATH_MAX];
 	int rc;
 
@@ -240,12 +258,15 @@ int plan_check(const struct guest *guest, const struct conf *conf,
 		rc = priority_check(&c);
 	if (rc == 0)
 		rc = boot_files_check(&c);
-	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++)
+	if (rc == 0)
+		rc = prestart_check(&c);
+	for (unsigned n = 0; rc == 0 && conf_member(conf, "disk%u_type", n);
+	     n++)
 		rc = disk_check(&c, n);
 	for (unsigned n = 0; rc == 0 && n < plan_passthru_count(conf); n++)
 		rc = plan_passthru_parse(conf, n, err, &pt);
 	if (rc == 0 && (plan_passthru_count(conf) > PLAN_PASSTHRU_MAX ||
-			conf_get(conf, "network%u_type", PLAN_NICS_MAX)))
+			conf_member(conf, "network%u_type", PLAN_NICS_MAX)))
 		rc = err_set(
 		    err, -E2BIG,
 		    "%s: more than %u network cards or %u passed-through "

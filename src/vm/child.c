@@ -193,6 +193,8 @@ NORETURN static void child_exec(const struct child *child,
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 
 	signals_default();
+	if (spec->own_group)
+		(void)!setpgid(0, 0);
 	if (fchdir(spec->cwd_fd) < 0 || descriptors_place(spec, pipes) < 0)
 		_exit(127);
 	if (child->ops->prepare && child->ops->prepare(child->ctx) != 0) {
@@ -270,6 +272,10 @@ int child_start(struct child *child, const struct child_spec *spec,
 		rc = pid < 0 ? -errno : 0;
 	}
 	if (rc == 0) {
+		/* Here and in the child: whoever comes first. */
+		if (spec->own_group)
+			(void)!setpgid(pid, pid);
+		child->own_group = spec->own_group;
 		child->id = proc_identify(pid);
 		child->id.pid = pid;
 		rc = child_watch(child, &pipes);
@@ -287,6 +293,9 @@ int child_start(struct child *child, const struct child_spec *spec,
 
 void child_signal(const struct child *child, int sig)
 {
-	if (child->pidfd >= 0)
+	/* Not reaped yet, so the number is still its. */
+	if (child->pidfd >= 0 && child->own_group)
+		(void)!kill(-child->id.pid, sig);
+	else if (child->pidfd >= 0)
 		(void)!pidfd_send_signal(child->pidfd, sig, NULL, 0);
 }

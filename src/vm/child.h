@@ -38,6 +38,7 @@ struct child_spec {
 	int lock_fd;	   /* -1: none */
 	int nice;
 	bool unlimited_memlock;
+	bool own_group; /* signals reach what it starts, too */
 };
 
 struct child {
@@ -45,6 +46,7 @@ struct child {
 	const struct child_ops *ops;
 	void *ctx;
 	struct proc_id id; /* pid 0: no child */
+	bool own_group;
 	int pidfd, status_fd, output_fd;
 	struct ev_fd *pid_event, *status_event, *output_event;
 	struct lines status_lines;
@@ -55,7 +57,7 @@ MUST_CHECK int child_start(struct child *child, const struct child_spec *spec,
 			   const struct child_ops *ops, void *ctx,
 			   struct err *err);
 void child_destroy(struct child *child);
-/* Nothing happens when there is no child. */
+/* To its group if it has its own. Nothing happens when there is no child. */
 void child_signal(const struct child *child, int sig);
 
 #endif

@@ -179,19 +179,19 @@ static int device_check(const struct hostpci *host, struct hostpci_addr addr,
 	return 0;
 }
 
-/* One guest at a time decides about devices: a file all starts lock. */
-static int turn_take(const struct place *place, struct err *err, int *ret_fd)
+/* A file that all starts lock. */
+int claims_turn(const struct place *place, struct err *err, int *ret_fd)
 {
 	CLEANUP_CLOSE int fd = -1;
 	char path[PATH_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s/.config", place->dir);
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return err_sys(err, -errno, "%s", path);
+		return err_cure_root(err_sys(err, -errno, "%s", path), err);
 	snprintf(path, sizeof(path), "%s/.config/passthru.lock", place->dir);
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_sys(err, -errno, "%s", path);
+		return err_cure_root(err_sys(err, -errno, "%s", path), err);
 	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0;
 	     waited += TURN_POLL_MS) {
 		struct timespec ts = {0, TURN_POLL_MS * 1000000L};
@@ -245,7 +245,7 @@ int claims_take(const struct place *place, const struct guest *guest,
 
 	if (plan_passthru_count(conf) == 0)
 		return 0;
-	rc = turn_take(place, err, &turn);
+	rc = claims_turn(place, err, &turn);
 	if (rc == 0)
 		rc = devices_check(place, guest, conf, &devices, err);
 	if (rc < 0)

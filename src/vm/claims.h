@@ -5,7 +5,8 @@
  * A running guest's devices stand in its run.lock; they were put there under
  * a lock common to all guests of the place, after it had been made sure that
  * nobody else has them. Stopped guests' devices come from their files.
- * Locking: claims_take() excludes other processes; otherwise none.
+ * Locking: claims_take() and claims_turn() exclude other processes; otherwise
+ * none.
  */
 #ifndef VM_CLAIMS_H
 #define VM_CLAIMS_H
@@ -31,6 +32,13 @@ MUST_CHECK int claims_load(const struct place *place, const char *except,
 void claims_free(struct claims *claims);
 /* Running guests are found before others; NULL when nobody has it. */
 const struct claim *claims_find(const struct claims *claims, const char *bdf);
+
+/*
+ * One process at a time decides about devices: takes the turn until *ret_fd is
+ * closed, waits for it at most ten seconds. -ENOENT when there is no place.
+ */
+MUST_CHECK int claims_turn(const struct place *place, struct err *err,
+			   int *ret_fd);
 
 /*
  * Checks every passthruN of the guest - exists, given once, not used by a

@@ -107,7 +107,7 @@ const struct command *command_find(const struct command *table, size_t count,
 		if (strcmp(table[i].name, word) == 0)
 			return &table[i];
 	for (size_t i = 0; i < count; i++) {
-		if (table[i].hidden ||
+		if (table[i].hidden || !table[i].fn ||
 		    strncasecmp(table[i].name, word, len) != 0)
 			continue;
 		if (found) {

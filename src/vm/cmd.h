@@ -32,7 +32,8 @@ command_fn cmd_console;
 command_fn cmd_passthru;
 
 /* The subcommand of a table named by `word`: exactly, else by the only name
- * that begins with it in any case. Complains when there is none or several. */
+ * that begins with it in any case; names of commands that are not there do not
+ * count. Complains when there is none or several. */
 const struct command *command_find(const struct command *table, size_t count,
 				   const char *word);
 void command_usage(const struct command *cmd, FILE *out);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -246,6 +247,19 @@ const char *conf_get(const struct conf *conf, const char *key, ...)
 	return entry ? entry->value : NULL;
 }
 
+const char *conf_member(const struct conf *conf, const char *key, ...)
+{
+	const struct conf_entry *entry;
+	char name[CONF_KEY_MAX + 1];
+	va_list ap;
+
+	va_start(ap, key);
+	vsnprintf(name, sizeof(name), key, ap);
+	va_end(ap);
+	entry = entry_find(conf, name);
+	return entry && entry->value[0] ? entry->value : NULL;
+}
+
 const char *conf_get_or(const struct conf *conf, const char *key,
 			const char *fallback)
 {
@@ -353,30 +367,96 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-int conf_write_text(int dirfd, const char *name, const char *path,
-		    const char *text, struct err *err)
+/*
+ * The directory in which the file really is, and its name there: what is
+ * replaced is the file, not a link that leads to it.
+ */
+static int file_resolve(int dirfd, const char *name, char base[NAME_MAX + 1],
+			int *ret_dirfd)
+{
+	CLEANUP_FREE char *real = NULL;
+	char link[PATH_MAX];
+	const char *dir, *file;
+	char *slash;
+
+	if (dirfd == AT_FDCWD)
+		snprintf(link, sizeof(link), "%s", name);
+	else
+		snprintf(link, sizeof(link), "/proc/self/fd/%d/%s", dirfd,
+			 name);
+	real = realpath(link, NULL);
+	if (!real && errno != ENOENT)
+		return -errno;
+	if (!real)
+		real = strdup(link);
+	if (!real)
+		return -ENOMEM;
+	slash = strrchr(real, '/');
+	file = slash ? slash + 1 : real;
+	dir = !slash ? "." : slash == real ? "/" : real;
+	if (strlen(file) > NAME_MAX)
+		return -ENAMETOOLONG;
+	strcpy(base, file);
+	if (slash)
+		*slash = '\0';
+	*ret_dirfd =
+	    open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_dirfd < 0 ? -errno : 0;
+}
+
+/* The new file's owner and mode are the old one's. */
+static int file_like(int fd, const struct stat *old)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_uid != old->st_uid || st.st_gid != old->st_gid) &&
+	    fchown(fd, old->st_uid, old->st_gid) < 0)
+		return -errno;
+	return fchmod(fd, old->st_mode & 07777) < 0 ? -errno : 0;
+}
+
+static int file_replace(int dirfd, const char *name, const char *text)
 {
 	CLEANUP_CLOSE int fd = -1;
-	mode_t mode = 0644;
-	struct stat st;
+	struct stat old;
 	char temp[300];
+	bool exists = fstatat(dirfd, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
 	int rc;
 
-	if (fstatat(dirfd, name, &st, 0) == 0)
-		mode = st.st_mode & 07777;
 	snprintf(temp, sizeof(temp), "%.240s.%d.new", name, (int)getpid());
 	unlinkat(dirfd, temp, 0);
 	fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_sys(err, -errno, "%s: cannot be changed", path);
+		return -errno;
 	rc = write_all(fd, text, strlen(text));
-	if (rc == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+	if (rc == 0 && exists)
+		rc = file_like(fd, &old);
+	else if (rc == 0 && fchmod(fd, 0644) < 0)
 		rc = -errno;
-	if (rc == 0 && renameat(dirfd, temp, dirfd, name) < 0)
+	if (rc == 0 &&
+	    (fsync(fd) < 0 || renameat(dirfd, temp, dirfd, name) < 0))
 		rc = -errno;
-	if (rc < 0) {
+	if (rc < 0)
 		unlinkat(dirfd, temp, 0);
-		return err_sys(err, rc, "%s: cannot be changed", path);
-	}
+	/* The name has to survive a power cut as well. */
+	else if (fsync(dirfd) < 0 && errno != EINVAL)
+		rc = -errno;
+	return rc;
+}
+
+int conf_write_text(int dirfd, const char *name, const char *path,
+		    const char *text, struct err *err)
+{
+	CLEANUP_CLOSE int dir = -1;
+	char base[NAME_MAX + 1];
+	int rc = file_resolve(dirfd, name, base, &dir);
+
+	if (rc == 0)
+		rc = file_replace(dir, base, text);
+	if (rc < 0)
+		return err_cure_root(
+		    err_sys(err, rc, "%s: cannot be changed", path), err);
 	return 0;
 }

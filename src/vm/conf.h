@@ -48,6 +48,12 @@ void conf_free(struct conf *conf); /* NULL allowed */
 /* NULL when unset. `conf` may be NULL. The key is a format: "disk%u_type". */
 const char *conf_get(const struct conf *conf, const char *key, ...)
     PRINTF_LIKE(2, 3);
+/*
+ * The key that makes a number of a family exist, "disk%u_type": NULL, the
+ * family's end, when it is unset or empty.
+ */
+const char *conf_member(const struct conf *conf, const char *key, ...)
+    PRINTF_LIKE(2, 3);
 /* Unset and empty are `fallback`. */
 const char *conf_get_or(const struct conf *conf, const char *key,
 			const char *fallback);
@@ -72,7 +78,10 @@ char *conf_text_remove(const char *text, const char *key);
 /* Whole file as a string, at most CONF_FILE_MAX bytes; caller frees. */
 MUST_CHECK int conf_read_text(int dirfd, const char *name, const char *path,
 			      struct err *err, char **ret_text);
-/* Replaces `name` below `dirfd` by `text`, keeping an old file's mode. */
+/*
+ * Replaces `name` below `dirfd`, or the file a link of this name leads to, by
+ * `text`, keeping an old file's owner and mode; durable when it returns.
+ */
 MUST_CHECK int conf_write_text(int dirfd, const char *name, const char *path,
 			       const char *text, struct err *err);
 

@@ -155,11 +155,12 @@ static int text_prepare(char **text, const struct conf *conf,
 		rc = text_set(text, "cpu", options->cpu, err);
 	if (rc == 0 && options->memory)
 		rc = text_set(text, "memory", options->memory, err);
-	if (rc == 0 && conf_get(conf, "network0_type")) {
+	if (rc == 0 && conf_get_or(conf, "network0_type", NULL)) {
 		mac_generate(value);
 		rc = text_set(text, "network0_mac", value, err);
 	}
-	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++) {
+	for (unsigned n = 0; rc == 0 && conf_member(conf, "disk%u_type", n);
+	     n++) {
 		snprintf(key, sizeof(key), "disk%u_size", n);
 		rc = text_set(text, key, NULL, err);
 	}
@@ -216,7 +217,8 @@ static int guest_fill(const struct place *place, struct guest *guest,
 				err, &conf);
 	if (rc == 0)
 		rc = text_prepare(&text, conf, options, err);
-	for (unsigned n = 0; rc == 0 && conf_get(conf, "disk%u_type", n); n++)
+	for (unsigned n = 0; rc == 0 && conf_member(conf, "disk%u_type", n);
+	     n++)
 		rc = disk_create(guest, conf, n, options->size, err);
 	/* The file last: from here on the directory is a guest. */
 	if (rc == 0)
@@ -241,6 +243,24 @@ static int tree_remove(const char *dir, struct err *err)
 	return 0;
 }
 
+static int guest_mkdir(const struct guest *guest, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(guest->dir, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_cure_root(err_sys(err, -errno, "%s", guest->dir),
+				     err);
+	if (stat(guest->conf_path, &st) == 0)
+		return err_set(err, -EEXIST, "%s: a guest of this name exists",
+			       guest->dir);
+	return err_set(err, -EEXIST,
+		       "%s: left by an interrupted create; remove it with "
+		       "rm -r %s",
+		       guest->dir, guest->dir);
+}
+
 static int guest_create(const struct place *place,
 			const struct create_options *options, struct err *err)
 {
@@ -258,9 +278,12 @@ static int guest_create(const struct place *place,
 	if (access(place->dir, F_OK) < 0)
 		return err_sys(err, -errno, "%s: 'vm init' makes it",
 			       place->dir);
-	if (mkdir(guest.dir, 0755) < 0)
-		return err_sys(err, -errno, "%s", guest.dir);
-	guest.dirfd = open(guest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = guest_mkdir(&guest, err);
+	if (rc < 0)
+		return rc;
+	/* Not through a link that somebody put in its place. */
+	guest.dirfd =
+	    open(guest.dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (guest.dirfd < 0)
 		rc = err_sys(err, -errno, "%s", guest.dir);
 	else
@@ -349,7 +372,8 @@ int cmd_configure(const struct command *cmd, const struct place *place,
 	if (optind + 1 != argc)
 		return say_usage(cmd, "%s: expected the name of one guest",
 				 cmd->name);
-	if (guest_open(place, argv[optind], &err, &guest) < 0)
+	if (guest_open(place, argv[optind], &err, &guest) < 0 ||
+	    guest_check_owner(place, &guest, &err) < 0)
 		return say_error("%s", err.msg);
 	if (editor_run(&guest) != 0)
 		return 1;
@@ -371,6 +395,8 @@ static int guest_destroy(const struct place *place, const char *name,
 	struct run_info left;
 	int rc = guest_open(place, name, err, &sup.guest);
 
+	if (rc == 0)
+		rc = guest_check_owner(place, &sup.guest, err);
 	if (rc == 0)
 		rc = runlock_take(&sup.guest, err, &lock, &left);
 	if (rc == -EALREADY)
@@ -402,7 +428,8 @@ int cmd_destroy(const struct command *cmd, const struct place *place, int argc,
 				 "destroy: expected the name of one guest");
 	if (strchr(argv[optind], '@'))
 		return say_error("destroy: snapshots are not in this version");
-	if (guest_open(place, argv[optind], &err, &guest) < 0)
+	if (guest_open(place, argv[optind], &err, &guest) < 0 ||
+	    guest_check_owner(place, &guest, &err) < 0)
 		return say_error("%s", err.msg);
 	if (!force && !confirm("Remove %s with all its disks", guest.dir))
 		return 1;

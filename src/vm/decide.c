@@ -18,7 +18,9 @@ enum run_next run_decide(const struct run_policy *policy,
 		*bad_runs = 0;
 	else if (!orderly)
 		(*bad_runs)++;
-	if (orderly && result->restart_file)
+	/* The wish may reach byway before it can take a signal. */
+	if (result->restart_file &&
+	    (orderly || (!result->reached && result->stop_wanted)))
 		return RUN_NEXT_START;
 	if (result->stop_wanted)
 		return RUN_NEXT_STOP;
@@ -30,4 +32,15 @@ enum run_next run_decide(const struct run_policy *policy,
 	if (!policy->restart_on_fault)
 		return RUN_NEXT_STOP;
 	return *bad_runs > DECIDE_BAD_RUNS ? RUN_NEXT_GIVE_UP : RUN_NEXT_START;
+}
+
+unsigned run_brake(uint64_t lived_ms, unsigned fast_ms, unsigned *brake_ms)
+{
+	if (lived_ms >= fast_ms)
+		*brake_ms = 0;
+	else if (*brake_ms == 0)
+		*brake_ms = DECIDE_BRAKE_FIRST_MS;
+	else
+		*brake_ms = MIN(2 * *brake_ms, DECIDE_BRAKE_LAST_MS);
+	return *brake_ms;
 }

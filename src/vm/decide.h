@@ -9,7 +9,8 @@
  *
  * A stop that was asked for wins over a reboot. A run that faulted and lived
  * less than DECIDE_LIVED_MS is bad; more than DECIDE_BAD_RUNS bad ones without
- * a longer one between end the guest. Reboots, however fast, are not bad.
+ * a longer one between end the guest. Reboots, however fast, are not bad, but
+ * a guest that reboots at once again and again is slowed down: run_brake().
  */
 #ifndef VM_DECIDE_H
 #define VM_DECIDE_H
@@ -43,6 +44,16 @@ enum run_next {
 /* *bad_runs is kept by the caller, 0 at first. */
 enum run_next run_decide(const struct run_policy *policy,
 			 const struct run_result *result, unsigned *bad_runs);
+
+#define DECIDE_FAST_MS	      1000u
+#define DECIDE_BRAKE_FIRST_MS 1000u
+#define DECIDE_BRAKE_LAST_MS  30000u
+/*
+ * How long the next run waits after one that rebooted: not at all when it
+ * lived `fast_ms`, else longer each time. *brake_ms is kept by the caller, 0
+ * at first.
+ */
+unsigned run_brake(uint64_t lived_ms, unsigned fast_ms, unsigned *brake_ms);
 
 /* Did the run end by the guest's own will: reboot, power-off, halt? */
 bool run_is_orderly(const struct run_result *result);

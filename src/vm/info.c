@@ -54,7 +54,8 @@ static void state_print(const struct view *v)
 		       v->info.host[0] ? v->info.host : "-");
 	else
 		field("state", names[v->state]);
-	if (v->state == RUN_RUNNING && !proc_alive(v->info.supervisor))
+	if (v->state == RUN_RUNNING && !proc_alive(v->info.supervisor) &&
+	    !proc_hidden(v->info.supervisor))
 		field("supervisor", "gone; the next start ends this guest");
 }
 
@@ -149,7 +150,7 @@ static void nics_print(const struct view *v)
 	const char *type;
 
 	words_split(&taps, v->info.taps);
-	for (unsigned n = 0; (type = conf_get(v->conf, "network%u_type", n));
+	for (unsigned n = 0; (type = conf_member(v->conf, "network%u_type", n));
 	     n++) {
 		const char *device = conf_get(v->conf, "network%u_device", n);
 
@@ -174,7 +175,7 @@ static void disks_print(const struct view *v)
 {
 	const char *type;
 
-	for (unsigned n = 0; (type = conf_get(v->conf, "disk%u_type", n));
+	for (unsigned n = 0; (type = conf_member(v->conf, "disk%u_type", n));
 	     n++) {
 		const char *name = conf_get(v->conf, "disk%u_name", n);
 		const char *dev = conf_get(v->conf, "disk%u_dev", n);

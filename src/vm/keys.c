@@ -189,10 +189,11 @@ static void warn_gap(const struct conf *conf, const struct conf_entry *entry,
 
 		snprintf(lower, sizeof(lower), "%.*s%u%s",
 			 (int)(mark - key->pattern), key->pattern, n, mark + 1);
-		if (conf_line(conf, lower))
+		if (conf_get_or(conf, lower, NULL))
 			continue;
-		warner_say(warner, "%s:%u: %s is ignored because %s is missing",
-			   conf->path, entry->line, entry->key, lower);
+		warner_say(warner, "%s:%u: %s is ignored because %s is %s",
+			   conf->path, entry->line, entry->key, lower,
+			   conf_line(conf, lower) ? "empty" : "missing");
 		return;
 	}
 }
@@ -210,6 +211,45 @@ static void warn_use(const struct conf *conf, const struct conf_entry *entry,
 		       : "with loader=\"linux\" on this host");
 }
 
+/* What is not the word for one thing is taken for the other. */
+static void warn_policy(const struct conf *conf, const char *key,
+			const struct warner *warner)
+{
+	const char *value = conf_get_or(conf, key, NULL);
+
+	if (value && strcmp(value, "restart") && strcmp(value, "shutdown"))
+		warner_say(warner,
+			   "%s:%u: %s=\"%s\" is taken as shutdown; expected "
+			   "restart or shutdown",
+			   conf->path, conf_line(conf, key), key, value);
+}
+
+void place_keys_check(const struct conf *conf, const struct warner *warner)
+{
+	static const char *const known[] = {
+	    "vm_dir",	       "vm_list",	   "vm_delay",
+	    "vm_stop_timeout", "vm_start_timeout", NULL};
+	const char *near;
+
+	for (size_t i = 0; conf && i < conf->count; i++) {
+		const struct conf_entry *entry = &conf->entry[i];
+		size_t n = 0;
+
+		/* vm-bhyve's switch of its service. */
+		if (strcmp(entry->key, "vm_enable") == 0)
+			continue;
+		while (known[n] && strcmp(known[n], entry->key) != 0)
+			n++;
+		if (known[n])
+			continue;
+		near = nearest_word(entry->key, known);
+		warner_say(warner, "%s:%u: unknown key '%s' is ignored%s%s%s",
+			   conf->path, entry->line, entry->key,
+			   near ? "; did you mean '" : "", near ? near : "",
+			   near ? "'?" : "");
+	}
+}
+
 void keys_check(const struct conf *conf, const struct warner *warner)
 {
 	for (size_t i = 0; i < conf->count; i++) {
@@ -225,4 +265,6 @@ void keys_check(const struct conf *conf, const struct warner *warner)
 			warn_gap(conf, entry, key, number, warner);
 		warn_use(conf, entry, key, warner);
 	}
+	warn_policy(conf, "on_restart", warner);
+	warn_policy(conf, "on_fault", warner);
 }

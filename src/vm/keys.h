@@ -18,4 +18,7 @@ void keys_check(const struct conf *conf, const struct warner *warner);
 /* Is `key` in the table? */
 bool key_known(const char *key);
 
+/* The same for vm-bhyve.conf; NULL, no file, is fine. */
+void place_keys_check(const struct conf *conf, const struct warner *warner);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "vm/cmd.h"
+#include "vm/keys.h"
 
 static int cmd_version(const struct command *cmd, const struct place *place,
 		       int argc, char **argv);
@@ -45,7 +46,8 @@ static const struct command commands[] = {
      false},
     {"poweroff", "[-f] name", "switch a guest off at once", "-f  do not ask",
      cmd_poweroff, false},
-    {"console", "[-w] name [com1|com2]", "connect to a guest's console",
+    {"console", "[-w] name [com1|com2|com3|com4]",
+     "connect to a guest's console",
      "What was printed last is shown first. ~. at the beginning of a\n"
      "line leaves, ~~ sends one ~.\n"
      "-w  wait for the guest to be started",
@@ -149,6 +151,7 @@ static bool is_standalone(const struct command *cmd)
 
 int main(int argc, char **argv)
 {
+	const struct warner warner = {warn_say, NULL};
 	const struct command *cmd;
 	struct place place = {0};
 	struct err err = {0};
@@ -158,6 +161,10 @@ int main(int argc, char **argv)
 	if (argc < 2) {
 		usage_print(stderr);
 		return 1;
+	}
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+		usage_print(stdout);
+		return 0;
 	}
 	cmd = command_find(commands, ARRAY_LEN(commands), argv[1]);
 	if (!cmd)
@@ -170,6 +177,8 @@ int main(int argc, char **argv)
 		place_close(&place);
 		return say_error("%s", err.msg);
 	}
+	if (!is_standalone(cmd) && cmd->fn != cmd_run)
+		place_keys_check(place.conf, &warner);
 	argv[1] = (char *)cmd->name;
 	status = cmd->fn(cmd, &place, argc - 1, argv + 1);
 	place_close(&place);

@@ -2,6 +2,7 @@
 /* Tap interfaces and bridges; the contract is net.h. */
 #include "vm/net.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
@@ -113,6 +114,19 @@ int tap_delete(const char *name, const char *guest, struct err *err)
 	if (ioctl(fd, TUNSETPERSIST, 0) < 0)
 		return err_sys(err, -errno, "%s: cannot be removed", name);
 	return 0;
+}
+
+void taps_find(const char *guest, struct words *taps)
+{
+	DIR *dir = opendir("/sys/class/net");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' &&
+		    alias_matches(entry->d_name, guest))
+			words_add(taps, "%s", entry->d_name);
+	if (dir)
+		closedir(dir);
 }
 
 static bool is_bridge(const char *name)

@@ -25,6 +25,9 @@ MUST_CHECK int tap_create(const char *name, const char *alias, struct err *err,
 /* 0 also when there is no such interface. -EBUSY: someone has it open. */
 MUST_CHECK int tap_delete(const char *name, const char *guest, struct err *err);
 
+/* Adds the names of all interfaces that carry the guest's alias. */
+void taps_find(const char *guest, struct words *taps);
+
 /* The bridge of a switch: "vm-SWITCH", else "SWITCH". -ENODEV when neither is.
  */
 MUST_CHECK int bridge_find(const char *name, char ret_bridge[IFNAMSIZ]);

@@ -54,7 +54,7 @@ int supervisor_make_identity(struct supervisor *sup, struct err *err)
 		changed = true;
 	}
 	for (unsigned n = 0;
-	     rc == 0 && conf_get(sup->conf, "network%u_type", n); n++) {
+	     rc == 0 && conf_member(sup->conf, "network%u_type", n); n++) {
 		snprintf(key, sizeof(key), "network%u_mac", n);
 		if (is_set(sup->conf, key))
 			continue;
@@ -173,7 +173,7 @@ int supervisor_make_nics(struct supervisor *sup, struct err *err)
 	int rc = 0;
 
 	for (unsigned n = 0;
-	     rc == 0 && conf_get(sup->conf, "network%u_type", n); n++)
+	     rc == 0 && conf_member(sup->conf, "network%u_type", n); n++)
 		rc = nic_make(sup, n, err);
 	if (rc == 0)
 		rc = words_check(&sup->nics, err);
@@ -210,6 +210,8 @@ void supervisor_remove_left(struct supervisor *sup, const struct run_info *left)
 
 	guest_remove_traces(&sup->guest);
 	words_split(&taps, left->taps);
+	/* A lock file that was lost does not make its interfaces lost. */
+	taps_find(sup->guest.name, &taps);
 	for (size_t i = 0; i < taps.count; i++) {
 		if (!link_exists(taps.word[i]))
 			continue;

@@ -117,6 +117,22 @@ static int devices_find(const struct hostpci *host, int count, char **texts,
 	return status;
 }
 
+/* What was reserved may still wait for the rest of its IOMMU group. */
+static void groups_warn(const struct hostpci *host, int count, char **texts)
+{
+	for (int i = 0; i < count; i++) {
+		const struct hostpci_dev *dev;
+		struct hostpci_addr addr;
+		struct err err = {0};
+
+		if (hostpci_parse_addr(texts[i], NULL, &addr) < 0 ||
+		    hostpci_lookup(host, addr, NULL, &dev) < 0)
+			continue;
+		if (hostpci_group_viable(host, dev, &err) < 0)
+			say_warning("%s", err.msg);
+	}
+}
+
 /* All or none: devices taken before one that fails are given back. */
 static int reserve_all(struct hostpci *host, int count,
 		       const struct hostpci_dev **devs, unsigned flags)
@@ -203,20 +219,28 @@ enum passthru_action {
 static int devices_act(const struct place *place, enum passthru_action action,
 		       unsigned flags, int count, char **texts)
 {
+	CLEANUP_CLOSE int turn = -1;
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
 	const struct hostpci_dev **devs;
 	struct err err = {0};
-	int status;
+	int status, rc;
 
+	/* No start may look at a device while it is bound or unbound. Where
+	 * there is no place there are no starts. */
+	rc = claims_turn(place, &err, &turn);
+	if (rc < 0 && rc != -ENOENT)
+		return say_error("%s", err.msg);
 	if (hostpci_open(place->host_root, &err, &host) < 0)
 		return say_error("%s", err.msg);
 	devs = calloc((size_t)count, sizeof(*devs));
 	if (!devs)
 		return say_error("out of memory");
 	status = devices_find(host, count, texts, devs);
-	if (status == 0 && action == ACTION_RESERVE)
+	if (status == 0 && action == ACTION_RESERVE) {
 		status = reserve_all(host, count, devs, flags);
-	else if (status == 0)
+		if (status == 0)
+			groups_warn(host, count, texts);
+	} else if (status == 0)
 		status = release_all(place, host, count, devs);
 	free(devs);
 	return status;
@@ -233,8 +257,8 @@ static int passthru_list(const struct place *place, bool verbose)
 }
 
 static const struct command actions[] = {
-    [ACTION_RESERVE] = {"reserve", "", "", NULL, NULL, false},
-    [ACTION_RELEASE] = {"release", "", "", NULL, NULL, false},
+    [ACTION_RESERVE] = {"reserve", "", "", NULL, cmd_passthru, false},
+    [ACTION_RELEASE] = {"release", "", "", NULL, cmd_passthru, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,

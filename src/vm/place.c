@@ -184,7 +184,8 @@ int place_guests(const struct place *place, struct err *err,
 	if (!dir && errno == ENOENT)
 		return 0;
 	if (!dir)
-		return err_sys(err, -errno, "%s", place->dir);
+		return err_cure_root(err_sys(err, -errno, "%s", place->dir),
+				     err);
 	while ((entry = readdir(dir)))
 		if (dir_is_guest(dirfd(dir), entry->d_name))
 			words_add(&names, "%s", entry->d_name);
@@ -217,7 +218,8 @@ int guest_open(const struct place *place, const char *name, struct err *err,
 		 guest.conf_name);
 	guest.dirfd = open(guest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (guest.dirfd < 0 && errno != ENOENT)
-		return err_sys(err, -errno, "%s", guest.dir);
+		return err_cure_root(err_sys(err, -errno, "%s", guest.dir),
+				     err);
 	if (guest.dirfd < 0 ||
 	    faccessat(guest.dirfd, guest.conf_name, F_OK, 0) < 0)
 		return err_set(err, -ENOENT,
@@ -226,6 +228,41 @@ int guest_open(const struct place *place, const char *name, struct err *err,
 	*ret_guest = guest;
 	guest.dirfd = -1;
 	return 0;
+}
+
+static int owner_check(const char *path, const struct stat *st, struct err *err)
+{
+	bool root = geteuid() == 0;
+
+	if ((st->st_uid == 0 || st->st_uid == geteuid()) &&
+	    !(st->st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	return err_set(err, -EPERM,
+		       "%s: writable by others, who could run programs as %s; "
+		       "chown %s and chmod go-w",
+		       path, root ? "root" : "you",
+		       root ? "root" : "it to yourself");
+}
+
+int guest_check_owner(const struct place *place, const struct guest *guest,
+		      struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(place->dir, &st) < 0)
+		return err_sys(err, -errno, "%s", place->dir);
+	rc = owner_check(place->dir, &st, err);
+	if (rc < 0)
+		return rc;
+	if (fstat(guest->dirfd, &st) < 0)
+		return err_sys(err, -errno, "%s", guest->dir);
+	rc = owner_check(guest->dir, &st, err);
+	if (rc < 0)
+		return rc;
+	if (fstatat(guest->dirfd, guest->conf_name, &st, 0) < 0)
+		return err_sys(err, -errno, "%s", guest->conf_path);
+	return owner_check(guest->conf_path, &st, err);
 }
 
 void guest_close(struct guest *guest)

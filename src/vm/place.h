@@ -53,6 +53,13 @@ MUST_CHECK int guest_open(const struct place *place, const char *name,
 			  struct err *err, struct guest *ret_guest);
 void guest_close(struct guest *guest);
 
+/*
+ * -EPERM when the place, the guest's directory or its file belongs to somebody
+ * else than us or root, or others may write it: what stands there is run.
+ */
+MUST_CHECK int guest_check_owner(const struct place *place,
+				 const struct guest *guest, struct err *err);
+
 /* The guest's file, without warnings when `warner` is NULL. */
 MUST_CHECK int guest_conf(const struct guest *guest,
 			  const struct warner *warner, struct err *err,

@@ -151,7 +151,7 @@ static int disks_plan(struct planner *p)
 	unsigned long limit = strtoul(limit_text, NULL, 10);
 	const char *type;
 
-	for (unsigned n = 0; (type = conf_get(p->conf, "disk%u_type", n));
+	for (unsigned n = 0; (type = conf_member(p->conf, "disk%u_type", n));
 	     n++) {
 		const char *opts = conf_get(p->conf, "disk%u_opts", n);
 		char path[PATH_MAX];
@@ -181,9 +181,11 @@ static void nics_plan(struct planner *p)
 	const struct words *nics = p->in->nics;
 
 	for (unsigned n = 0; nics && n < nics->count; n++) {
-		const char *type = conf_get(p->conf, "network%u_type", n);
+		const char *type = conf_member(p->conf, "network%u_type", n);
 		const char *mac = conf_get(p->conf, "network%u_mac", n);
 
+		if (!type)
+			break;
 		device_add(p, "%s,%s%s%s", type, nics->word[n],
 			   mac ? ",mac=" : "", or_empty(mac));
 		place_next_func(&p->next);

@@ -66,6 +66,14 @@ bool proc_alive(struct proc_id id)
 	       proc_identify(id.pid).start == id.start;
 }
 
+bool proc_hidden(struct proc_id id)
+{
+	struct proc_stat st;
+
+	return id.pid > 0 && proc_read_stat(id.pid, &st) < 0 &&
+	       kill(id.pid, 0) < 0 && errno == EPERM;
+}
+
 /* A descriptor of exactly this process: the pid is checked once it is held. */
 static int proc_open(struct proc_id id)
 {
@@ -74,7 +82,7 @@ static int proc_open(struct proc_id id)
 	if (fd < 0)
 		return id.pid > 0 ? -errno : -ESRCH;
 	if (!proc_alive(id))
-		return -ESRCH;
+		return proc_hidden(id) ? -EPERM : -ESRCH;
 	return take_fd(fd);
 }
 

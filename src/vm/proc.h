@@ -20,6 +20,8 @@ struct proc_id {
 /* The process `pid` as it is now; pid 0 when it is gone or a zombie. */
 struct proc_id proc_identify(pid_t pid);
 bool proc_alive(struct proc_id id);
+/* There is a process of this number which /proc (hidepid=) does not show. */
+bool proc_hidden(struct proc_id id);
 
 /* Sends `sig` to exactly this process; -ESRCH when it is gone. */
 MUST_CHECK int proc_signal(struct proc_id id, int sig);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 
 #define LOCK_NAME "run.lock"
+#define INFO_NAME "run.info"
 #define POLL_MS	  20u
 /*
  * A `vm list` holds the lock for microseconds while it asks, and a starting
@@ -29,10 +30,10 @@ int run_info_format(const struct run_info *info, char *buf, size_t size)
 	int len = snprintf(
 	    buf, size,
 	    "%s\nboot=%s\nsince=%" PRId64 "\nsupervisor=%d %" PRIu64
-	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\n",
+	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\nreached=%d\n",
 	    info->host, info->boot, info->since, (int)info->supervisor.pid,
 	    info->supervisor.start, (int)info->byway.pid, info->byway.start,
-	    info->devices, info->taps);
+	    info->devices, info->taps, info->reached);
 
 	return len >= (int)size ? -E2BIG : len;
 }
@@ -68,6 +69,8 @@ static void field_parse(const char *line, struct run_info *info)
 		snprintf(info->devices, sizeof(info->devices), "%s", value);
 	else if (key == 4 && !memcmp(line, "taps", key))
 		snprintf(info->taps, sizeof(info->taps), "%s", value);
+	else if (key == 7 && !memcmp(line, "reached", key))
+		info->reached = *value == '1';
 }
 
 void run_info_parse(const char *text, struct run_info *ret_info)
@@ -102,20 +105,26 @@ static void info_read(int fd, struct run_info *ret_info)
 
 static bool info_is_here(const struct run_info *info)
 {
-	char host[HOST_NAME_SIZE], boot[BOOT_ID_MAX];
+	char boot[BOOT_ID_MAX];
 
-	host_name(host);
 	boot_id(boot);
-	return strcmp(info->host, host) == 0 && strcmp(info->boot, boot) == 0;
+	return info->boot[0] && strcmp(info->boot, boot) == 0;
+}
+
+/* Of a lock that is held: a process that cannot be seen counts as there. */
+static bool is_there(struct proc_id id)
+{
+	return proc_alive(id) || proc_hidden(id);
 }
 
 static enum run_state info_state(const struct run_info *info)
 {
 	if (!info_is_here(info))
 		return RUN_LOCKED;
-	if (proc_alive(info->byway))
+	if (is_there(info->byway) &&
+	    (info->reached || !is_there(info->supervisor)))
 		return RUN_RUNNING;
-	if (proc_alive(info->supervisor))
+	if (is_there(info->supervisor))
 		return RUN_STARTING;
 	return RUN_LOCKED;
 }
@@ -127,6 +136,24 @@ static void wait_ms(unsigned ms)
 	nanosleep(&ts, NULL);
 }
 
+/* Without the right to ask for the lock: what everybody may know. */
+static enum run_state public_probe(const struct guest *guest,
+				   struct run_info *ret_info)
+{
+	CLEANUP_CLOSE int fd =
+	    openat(guest->dirfd, INFO_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	enum run_state state;
+
+	if (fd < 0)
+		return RUN_UNKNOWN;
+	info_read(fd, ret_info);
+	if (!info_is_here(ret_info))
+		return RUN_UNKNOWN;
+	state = info_state(ret_info);
+	/* Its processes are gone: a crash left the files. */
+	return state == RUN_LOCKED ? RUN_STOPPED : state;
+}
+
 enum run_state runlock_probe(const struct guest *guest,
 			     struct run_info *ret_info)
 {
@@ -135,6 +162,8 @@ enum run_state runlock_probe(const struct guest *guest,
 	enum run_state state;
 
 	*ret_info = (struct run_info){0};
+	if (fd < 0 && errno == EACCES)
+		return public_probe(guest, ret_info);
 	if (fd < 0)
 		return errno == ENOENT ? RUN_STOPPED : RUN_UNKNOWN;
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
@@ -169,7 +198,7 @@ static int lock_try(const struct guest *guest, struct run_info *ret_info)
 	for (;;) {
 		CLEANUP_CLOSE int fd =
 		    openat(guest->dirfd, LOCK_NAME,
-			   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+			   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		int rc;
 
 		if (fd < 0)
@@ -187,16 +216,13 @@ static int lock_try(const struct guest *guest, struct run_info *ret_info)
 static int held_error(const struct guest *guest, const struct run_info *info,
 		      struct err *err)
 {
-	char host[HOST_NAME_SIZE];
-
-	host_name(host);
-	if (info->host[0] && strcmp(info->host, host) != 0)
+	if (info->host[0] && !info_is_here(info))
 		return err_set(err, -EALREADY, "%s: locked by host %s",
 			       guest->name, info->host);
-	if (info_is_here(info) && proc_alive(info->byway))
+	if (info_state(info) == RUN_RUNNING)
 		return err_set(err, -EALREADY, "%s: already running (pid %d)",
 			       guest->name, (int)info->byway.pid);
-	if (info_is_here(info) && proc_alive(info->supervisor))
+	if (info_state(info) == RUN_STARTING)
 		return err_set(err, -EALREADY,
 			       "%s: already being started or stopped (pid %d)",
 			       guest->name, (int)info->supervisor.pid);
@@ -218,7 +244,10 @@ static unsigned held_patience_ms(const struct run_info *info)
 {
 	if (is_orphan(info))
 		return RUNLOCK_ORPHAN_MS;
-	return info_state(info) == RUN_STARTING ? LEAVING_MS : SETTLE_MS;
+	/* Before or between two runs, or clearing up. */
+	if (info_state(info) == RUN_STARTING && !is_there(info->byway))
+		return LEAVING_MS;
+	return SETTLE_MS;
 }
 
 static bool orphan_kill(const struct run_info *info)
@@ -246,7 +275,13 @@ int runlock_take(const struct guest *guest, struct err *err,
 		wait_ms(POLL_MS);
 	}
 	if (lock.fd < 0)
-		return err_sys(err, lock.fd, "%s/" LOCK_NAME, guest->dir);
+		return err_cure_root(
+		    err_sys(err, lock.fd, "%s/" LOCK_NAME, guest->dir), err);
+	if (fchmod(lock.fd, 0600) < 0) {
+		rc = err_sys(err, -errno, "%s/" LOCK_NAME, guest->dir);
+		runlock_close(&lock);
+		return rc;
+	}
 	host_name(lock.info.host);
 	boot_id(lock.info.boot);
 	lock.info.since = clock_host()->wall_s(clock_host());
@@ -263,23 +298,39 @@ int runlock_take(const struct guest *guest, struct err *err,
 	return 0;
 }
 
+static int text_write(int fd, const char *text, size_t len)
+{
+	errno = 0;
+	if (pwrite(fd, text, len, 0) != (ssize_t)len)
+		return -1;
+	return ftruncate(fd, (off_t)len);
+}
+
 int runlock_write(struct runlock *lock, struct err *err)
 {
+	CLEANUP_CLOSE int pub =
+	    openat(lock->dirfd, INFO_NAME,
+		   O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	char text[INFO_TEXT_MAX];
 	int len = run_info_format(&lock->info, text, sizeof(text));
 
+	if (pub < 0)
+		return err_sys(err, -errno, INFO_NAME);
 	if (len < 0)
 		return err_set(err, len, LOCK_NAME ": too many devices");
-	if (pwrite(lock->fd, text, (size_t)len, 0) != len ||
-	    ftruncate(lock->fd, len) < 0)
+	if (text_write(lock->fd, text, (size_t)len) < 0)
 		return err_sys(err, errno ? -errno : -EIO, LOCK_NAME);
+	if (text_write(pub, text, (size_t)len) < 0)
+		return err_sys(err, errno ? -errno : -EIO, INFO_NAME);
 	return 0;
 }
 
 void runlock_drop(struct runlock *lock)
 {
-	if (lock->fd >= 0)
+	if (lock->fd >= 0) {
+		unlinkat(lock->dirfd, INFO_NAME, 0);
 		unlinkat(lock->dirfd, LOCK_NAME, 0);
+	}
 	runlock_close(lock);
 }
 

@@ -14,6 +14,12 @@
  *   byway=PID STARTTIME         (0 0 between two runs)
  *   devices=BDF BDF ...         passed-through devices in use
  *   taps=NAME NAME ...          network devices made for this guest
+ *   reached=0|1                 byway has told that the guest runs
+ *
+ * Whoever can open the file could hold the lock, so it is its owner's only
+ * (mode 0600). NAME/run.info (0644) has the same text for everybody else; it
+ * is believed as far as the processes it names are there.
+ * A host is known by its boot id: a host's name may change while guests run.
  *
  * A file that nobody holds is what a crash left; its `taps` are still there
  * and are removed by the next start.
@@ -33,11 +39,12 @@ struct run_info {
 	struct proc_id byway;
 	char devices[2048]; /* blank-separated */
 	char taps[1024];    /* blank-separated */
+	bool reached;
 };
 
 enum run_state {
 	RUN_STOPPED,
-	RUN_STARTING, /* a supervisor, no hypervisor at the moment */
+	RUN_STARTING, /* a supervisor, the guest does not run at the moment */
 	RUN_RUNNING,
 	RUN_LOCKED,  /* held by another host or an unknown process */
 	RUN_UNKNOWN, /* the file may not be read */
@@ -69,10 +76,10 @@ MUST_CHECK int runlock_take(const struct guest *guest, struct err *err,
 			    struct runlock *ret_lock,
 			    struct run_info *ret_left);
 
-/* Writes lock->info into the file. */
+/* Writes lock->info into both files. */
 MUST_CHECK int runlock_write(struct runlock *lock, struct err *err);
 
-/* Removes the file, then lets go. */
+/* Removes the files, then lets go. */
 void runlock_drop(struct runlock *lock);
 /* Lets go and leaves the file, for a process that only borrowed the lock. */
 void runlock_close(struct runlock *lock);

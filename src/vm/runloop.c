@@ -11,9 +11,15 @@
  *
  * A stop is a SIGTERM to the supervisor, which presses the guest's power
  * button and remembers the wish for STOP_WINDOW_NS: a guest that was just
- * rebooting then stays down instead of swallowing the wish.
+ * rebooting then stays down instead of swallowing the wish. A prestart script
+ * and a byway whose guest does not run yet are ended, first with SIGTERM.
+ *
+ * Nothing is waited for without end: `deadline` runs while a script runs and
+ * until the guest does; between two runs of a guest that reboots at once it is
+ * the pause.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -24,6 +30,8 @@
 
 #define STOP_WINDOW_NS (120 * NS_PER_S)
 #define KILL_AFTER_NS  (10 * NS_PER_S)
+/* Shorter than `vm poweroff` waits. */
+#define SCRIPT_KILL_AFTER_NS (5 * NS_PER_S)
 
 static const char stopped_early[] = "stopped before the guest ran";
 
@@ -59,6 +67,17 @@ static bool restart_take(struct supervisor *sup)
 	return unlinkat(sup->guest.dirfd, "restart", 0) == 0;
 }
 
+/* Is the guest to stay down? A wish to restart is used up here. */
+static bool stop_holds(struct supervisor *sup)
+{
+	if (!stop_is_wanted(sup))
+		return false;
+	if (!sup->ever || !restart_take(sup))
+		return true;
+	sup->stop_wanted_ns = 0;
+	return false;
+}
+
 /* Prints that begin with the program's name do not need it twice. */
 static const char *words_strip(const char *line)
 {
@@ -90,6 +109,14 @@ static void device_event(struct supervisor *sup, const struct status *st)
 		      st->text);
 }
 
+static void lock_update(struct supervisor *sup)
+{
+	struct err err = {0};
+
+	if (runlock_write(&sup->lock, &err) < 0)
+		logfile_event(&sup->log, "warning; %s", err.msg);
+}
+
 static void byway_status(void *ctx, const char *line, bool cut)
 {
 	struct supervisor *sup = ctx;
@@ -108,6 +135,8 @@ static void byway_status(void *ctx, const char *line, bool cut)
 		sup->reached = true;
 		sup->ever = true;
 		ev_timer_disarm(sup->deadline);
+		sup->lock.info.reached = true;
+		lock_update(sup);
 		supervisor_report(sup, "running", "%d", (int)sup->child.id.pid);
 		break;
 	case STATUS_DEVICE:
@@ -151,9 +180,20 @@ static void deadline_passed(void *ctx)
 {
 	struct supervisor *sup = ctx;
 
-	if (sup->phase != PHASE_BYWAY)
+	if (sup->phase == PHASE_PAUSE) {
+		sup->phase = PHASE_IDLE;
+		run_begin(sup);
 		return;
-	if (!sup->killing)
+	}
+	if (sup->phase == PHASE_IDLE)
+		return;
+	if (!sup->killing && sup->phase == PHASE_PRESTART)
+		logfile_event(
+		    &sup->log,
+		    "warning; the prestart script did not end within %llu s "
+		    "and is ended",
+		    (unsigned long long)(sup->start_timeout_ns / NS_PER_S));
+	else if (!sup->killing)
 		snprintf(
 		    sup->last_error, sizeof(sup->last_error),
 		    "the guest did not run within %llu s; byway was ended",
@@ -172,6 +212,30 @@ static void log_end(struct supervisor *sup, const struct run_result *result,
 		logfile_event(&sup->log, " [last words: %s]", words);
 }
 
+/* After a reboot: at once, or after a pause when reboots come too fast. */
+static void run_next(struct supervisor *sup, const struct run_result *result)
+{
+	bool braking = sup->brake_ms > 0;
+	unsigned pause = 0;
+
+	if (run_is_orderly(result) && !result->restart_file)
+		pause =
+		    run_brake(result->lived_ms, sup->fast_ms, &sup->brake_ms);
+	if (pause == 0) {
+		run_begin(sup);
+		return;
+	}
+	if (!braking)
+		logfile_event(&sup->log,
+			      "warning; the guest rebooted within %u ms; "
+			      "as long as it does, its runs are delayed by %u "
+			      "to %u s",
+			      sup->fast_ms, DECIDE_BRAKE_FIRST_MS / 1000,
+			      DECIDE_BRAKE_LAST_MS / 1000);
+	sup->phase = PHASE_PAUSE;
+	ev_timer_arm(sup->deadline, pause * NS_PER_MS);
+}
+
 static void byway_exited(void *ctx, int status, bool signaled)
 {
 	struct supervisor *sup = ctx;
@@ -183,7 +247,6 @@ static void byway_exited(void *ctx, int status, bool signaled)
 	    .stop_wanted = stop_is_wanted(sup),
 	};
 	char words[STATUS_LINE_MAX];
-	struct err err = {0};
 
 	ev_timer_disarm(sup->deadline);
 	lines_end(&sup->output_lines, output_line, sup);
@@ -193,15 +256,15 @@ static void byway_exited(void *ctx, int status, bool signaled)
 	sup->phase = PHASE_IDLE;
 	sup->exit_status = status;
 	sup->lock.info.byway = (struct proc_id){0};
-	if (runlock_write(&sup->lock, &err) < 0)
-		logfile_event(&sup->log, "warning; %s", err.msg);
+	sup->lock.info.reached = false;
+	lock_update(sup);
 	log_end(sup, &result, signaled, words, sizeof(words));
 	result.restart_file = restart_take(sup);
 	switch (run_decide(&sup->policy, &result, &sup->bad_runs)) {
 	case RUN_NEXT_START:
 		sup->stop_wanted_ns = 0;
 		logfile_event(&sup->log, "restarting");
-		run_begin(sup);
+		run_next(sup, &result);
 		break;
 	case RUN_NEXT_STOP:
 		loop_end(sup);
@@ -225,6 +288,10 @@ static int byway_prepare(void *ctx)
 {
 	struct supervisor *sup = ctx;
 
+	/* Our numbers of the descriptors have other meanings already; we are
+	 * in the guest's directory. */
+	sup->lock.fd = CHILD_LOCK_FD;
+	sup->lock.dirfd = AT_FDCWD;
 	sup->lock.info.byway = proc_identify(getpid());
 	return runlock_write(&sup->lock, NULL);
 }
@@ -287,17 +354,18 @@ static void prestart_exited(void *ctx, int status, bool signaled)
 	struct supervisor *sup = ctx;
 
 	(void)signaled;
+	ev_timer_disarm(sup->deadline);
 	sup->phase = PHASE_IDLE;
 	if (status != 0)
 		logfile_event(&sup->log,
 			      "warning; prestart script ended with status %d",
 			      status);
-	if (stop_is_wanted(sup) && !sup->ever)
-		loop_fail(sup, stopped_early);
-	else if (stop_is_wanted(sup))
+	if (!stop_holds(sup))
+		byway_begin(sup);
+	else if (sup->ever)
 		loop_end(sup);
 	else
-		byway_begin(sup);
+		loop_fail(sup, stopped_early);
 }
 
 static const struct child_ops prestart_ops = {
@@ -310,7 +378,11 @@ static void prestart_begin(struct supervisor *sup, const char *script)
 	char path[PATH_MAX],
 	    *argv[] = {path, sup->guest.name, sup->guest.dir, NULL};
 	struct child_spec spec = {
-	    .argv = argv, .cwd_fd = sup->guest.dirfd, .lock_fd = -1};
+	    .argv = argv,
+	    .cwd_fd = sup->guest.dirfd,
+	    .lock_fd = -1,
+	    .own_group = true,
+	};
 	struct err err = {0};
 
 	if (guest_path(&sup->guest, script, &err, path) < 0) {
@@ -318,10 +390,13 @@ static void prestart_begin(struct supervisor *sup, const char *script)
 		return;
 	}
 	logfile_event(&sup->log, "running prestart script %s", path);
-	if (child_start(&sup->child, &spec, &prestart_ops, sup, &err) < 0)
+	sup->killing = false;
+	if (child_start(&sup->child, &spec, &prestart_ops, sup, &err) < 0) {
 		loop_fail(sup, err.msg);
-	else
-		sup->phase = PHASE_PRESTART;
+		return;
+	}
+	sup->phase = PHASE_PRESTART;
+	ev_timer_arm(sup->deadline, sup->start_timeout_ns);
 }
 
 static void run_begin(struct supervisor *sup)
@@ -334,17 +409,39 @@ static void run_begin(struct supervisor *sup)
 		byway_begin(sup);
 }
 
+static void stop_take(struct supervisor *sup)
+{
+	uint64_t kill_after = KILL_AFTER_NS;
+
+	sup->stop_wanted_ns = now_ns();
+	if (sup->phase == PHASE_PAUSE) {
+		ev_timer_disarm(sup->deadline);
+		sup->phase = PHASE_IDLE;
+		if (stop_holds(sup))
+			loop_end(sup);
+		else
+			run_begin(sup);
+		return;
+	}
+	/* byway: the power button. A script: its end. */
+	child_signal(&sup->child, SIGTERM);
+	if (sup->phase == PHASE_BYWAY && sup->reached)
+		return;
+	if (sup->phase == PHASE_PRESTART)
+		kill_after = SCRIPT_KILL_AFTER_NS;
+	if (!sup->killing)
+		ev_timer_arm(sup->deadline, kill_after);
+	sup->killing = true;
+}
+
 static void signal_event(void *ctx, unsigned events)
 {
 	struct supervisor *sup = ctx;
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(sup->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		sup->stop_wanted_ns = now_ns();
-		/* byway: the power button. A script: its end. */
-		child_signal(&sup->child, SIGTERM);
-	}
+	while (read(sup->signal_fd, &info, sizeof(info)) == sizeof(info))
+		stop_take(sup);
 }
 
 int supervisor_block_signals(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm start, and the supervisor's own command vm _run. */
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,6 +20,13 @@ struct verdict {
 	int running; /* pid of byway, 0 not yet */
 	bool failed;
 	char reason[LINES_MAX];
+};
+
+/* What all starts of one command share. */
+struct starter {
+	const struct place *place;
+	int signals; /* signalfd of SIGINT and SIGTERM */
+	bool interrupted;
 };
 
 static void note(FILE *out, const char *mark, const char *text)
@@ -43,19 +53,44 @@ static void report_line(void *ctx, const char *line)
 	}
 }
 
-static void report_read(int fd, struct verdict *ret_verdict)
+/* A Ctrl-C or SIGTERM that came: the start is called off. */
+static void interrupt_take(struct starter *starter)
+{
+	struct signalfd_siginfo info;
+
+	if (read(starter->signals, &info, sizeof(info)) == sizeof(info))
+		starter->interrupted = true;
+}
+
+/* An interrupt is passed on to the supervisor, which has the last word. */
+static void report_read(int fd, struct starter *starter, pid_t pid,
+			struct verdict *ret_verdict)
 {
 	struct verdict verdict = {0};
 	struct lines lines = {0};
 	char data[1024];
-	ssize_t n;
 
-	while ((n = read(fd, data, sizeof(data))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+	for (;;) {
+		struct pollfd pfd[] = {
+		    {.fd = fd, .events = POLLIN},
+		    {.fd = starter->signals, .events = POLLIN},
+		};
+		ssize_t n;
+
+		if (poll(pfd, ARRAY_LEN(pfd), -1) < 0 && errno != EINTR)
 			break;
-		lines_feed(&lines, data, (size_t)n, report_line, &verdict);
+		if (pfd[1].revents & POLLIN) {
+			interrupt_take(starter);
+			kill(pid, SIGTERM); /* not reaped: still its number */
+		}
+		if (!pfd[0].revents)
+			continue;
+		n = read(fd, data, sizeof(data));
+		if (n == 0 || (n < 0 && errno != EINTR))
+			break;
+		if (n > 0)
+			lines_feed(&lines, data, (size_t)n, report_line,
+				   &verdict);
 	}
 	lines_end(&lines, report_line, &verdict);
 	*ret_verdict = verdict;
@@ -102,7 +137,8 @@ static void supervisor_reap(pid_t pid, const struct guest *guest,
 			 WEXITSTATUS(status), guest->dir);
 }
 
-static int guest_start(const struct guest *guest, struct err *err, int *ret_pid)
+static int guest_start(const struct guest *guest, struct starter *starter,
+		       struct err *err, int *ret_pid)
 {
 	struct verdict verdict;
 	CLEANUP_CLOSE int in = -1;
@@ -120,7 +156,7 @@ static int guest_start(const struct guest *guest, struct err *err, int *ret_pid)
 	if (pid == 0)
 		supervisor_exec(guest->name, out);
 	close(take_fd(out));
-	report_read(in, &verdict);
+	report_read(in, starter, pid, &verdict);
 	if (verdict.running) {
 		*ret_pid = verdict.running;
 		return 0;
@@ -129,7 +165,7 @@ static int guest_start(const struct guest *guest, struct err *err, int *ret_pid)
 	return err_set(err, -EIO, "%s", verdict.reason);
 }
 
-static int start_one(const struct place *place, const char *name)
+static int start_one(struct starter *starter, const char *name)
 {
 	CLEANUP_GUEST struct guest guest = GUEST_NONE;
 	struct err err = {0};
@@ -137,14 +173,14 @@ static int start_one(const struct place *place, const char *name)
 	char text[GUEST_PATH_MAX + 32];
 
 	printf("Starting %s\n", name);
-	if (guest_open(place, name, &err, &guest) < 0) {
+	if (guest_open(starter->place, name, &err, &guest) < 0) {
 		note(stderr, "!", err.msg);
 		return 1;
 	}
 	snprintf(text, sizeof(text), "found guest in %s", guest.dir);
 	note(stdout, "*", text);
 	note(stdout, "*", "booting...");
-	if (guest_start(&guest, &err, &pid) < 0) {
+	if (guest_start(&guest, starter, &err, &pid) < 0) {
 		note(stderr, "!", err.msg);
 		return 1;
 	}
@@ -167,24 +203,54 @@ static unsigned start_delay(const struct place *place)
 	return (unsigned)seconds;
 }
 
+static void start_pause(struct starter *starter)
+{
+	struct pollfd pfd = {.fd = starter->signals, .events = POLLIN};
+
+	if (!starter->interrupted &&
+	    poll(&pfd, 1, (int)start_delay(starter->place) * 1000) > 0)
+		interrupt_take(starter);
+}
+
+/* Blocked in the supervisor as well, until its loop takes them. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
 int cmd_start(const struct command *cmd, const struct place *place, int argc,
 	      char **argv)
 {
+	struct starter starter = {.place = place};
 	unsigned failures = 0;
+	int option = option_next(cmd, argc, argv, "+:fi");
 
-	switch (option_next(cmd, argc, argv, "+:")) {
-	case -1:
-		break;
-	default:
+	if (option == 'f' || option == 'i')
+		return say_error("start: -%c is not in this version", option);
+	if (option != -1)
 		return 1;
-	}
 	if (optind == argc)
 		return say_usage(cmd, "start: the name of a guest is missing");
+	starter.signals = signals_open();
+	if (starter.signals < 0)
+		return say_error("signals: %s", strerror(errno));
 	for (int i = optind; i < argc; i++) {
 		if (i > optind)
-			sleep(start_delay(place));
-		failures += (unsigned)start_one(place, argv[i]);
+			start_pause(&starter);
+		if (starter.interrupted)
+			failures +=
+			    (unsigned)say_error("%s: not started", argv[i]);
+		else
+			failures += (unsigned)start_one(&starter, argv[i]);
 	}
+	close(starter.signals);
 	return (int)MIN(failures, 100u);
 }
 

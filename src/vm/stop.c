@@ -39,7 +39,8 @@ static int running_open(const struct place *place, const char *name,
 	case RUN_UNKNOWN:
 		break;
 	}
-	return say_error("%s: %s/run.lock may not be read", name, guest->dir);
+	return say_error("%s: %s/run.lock may not be read; run as root", name,
+			 guest->dir);
 }
 
 /* The supervisor passes it on and knows that the guest is to stay down; an
@@ -60,8 +61,9 @@ static int stop_first(const struct place *place, const char *name,
 		return 1;
 	rc = button_press(info);
 	if (rc < 0)
-		return say_error("%s: pid %d: %s", name,
-				 (int)info->supervisor.pid, strerror(-rc));
+		return say_error("%s: pid %d: %s%s", name,
+				 (int)info->supervisor.pid, strerror(-rc),
+				 rc == -EPERM ? "; run as root" : "");
 	if (info->byway.pid)
 		printf("Stopping %s: power button pressed (pid %d)\n", name,
 		       (int)info->byway.pid);
@@ -84,7 +86,7 @@ static void stop_again(const struct guest *guest, const struct run_info *first,
 	if (proc_wait_gone(first->byway,
 			   now < end ? (unsigned)(end - now) : 0) == 0)
 		return;
-	if (runlock_probe(guest, &info) == RUN_RUNNING &&
+	if (runlock_probe(guest, &info) != RUN_STOPPED &&
 	    info.byway.pid == first->byway.pid &&
 	    info.byway.start == first->byway.start)
 		(void)!button_press(&info);
@@ -149,9 +151,15 @@ static unsigned stop_timeout(const struct place *place)
 	uint64_t seconds;
 	const char *text = conf_get_or(place->conf, "vm_stop_timeout", NULL);
 
-	if (text && parse_u64(text, &seconds) == 0 && seconds > 0 &&
-	    seconds <= 86400)
+	if (!text)
+		return STOP_TIMEOUT_S;
+	if (parse_u64(text, &seconds) == 0 && seconds > 0 && seconds <= 86400)
 		return (unsigned)seconds;
+	say_warning("%s:%u: vm_stop_timeout=\"%s\": expected 1 to 86400 "
+		    "seconds, taken as %u",
+		    place->conf->path,
+		    conf_line(place->conf, "vm_stop_timeout"), text,
+		    STOP_TIMEOUT_S);
 	return STOP_TIMEOUT_S;
 }
 
@@ -213,7 +221,8 @@ int cmd_restart(const struct command *cmd, const struct place *place, int argc,
 	fd = openat(guest.dirfd, "restart",
 		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return say_error("%s/restart: %s", guest.dir, strerror(errno));
+		return say_error("%s/restart: %s%s", guest.dir, strerror(errno),
+				 errno == EACCES ? "; run as root" : "");
 	close(fd);
 	return stop_guests(place, argv + optind, 1, 0) ? 1 : 0;
 }
@@ -255,20 +264,49 @@ int cmd_reset(const struct command *cmd, const struct place *place, int argc,
 	return 0;
 }
 
-/* A byway that does not answer is ended from outside; its supervisor knows
- * that the guest is to stay down. */
+/* A byway that does not answer, or answers and stays, is ended from outside;
+ * its supervisor knows that the guest is to stay down. */
 static int power_cut(const struct guest *guest, const struct run_info *info,
-		     const struct err *why)
+		     const char *why)
 {
 	int rc;
 
-	say_warning("%s; ending it", why->msg);
+	say_warning("%s; ending it", why);
 	(void)!button_press(info);
 	rc = proc_signal(info->byway, SIGKILL);
 	if (rc < 0 && rc != -ESRCH)
 		return say_error("%s: pid %d: %s", guest->name,
 				 (int)info->byway.pid, strerror(-rc));
 	return 0;
+}
+
+/* The supervisor clears up; then the guest can be started again. */
+static int down_wait(const struct run_info *info)
+{
+	int rc = proc_wait_gone(info->supervisor, SETTLE_MS);
+
+	return rc < 0 ? rc : proc_wait_gone(info->byway, SETTLE_MS);
+}
+
+static int down_make_sure(const struct guest *guest, struct run_info *info)
+{
+	char why[GUEST_NAME_MAX + 80];
+	struct run_info now;
+
+	if (down_wait(info) == 0)
+		return 0;
+	/* It may be another run's byway by now. */
+	if (runlock_probe(guest, &now) != RUN_STOPPED && now.supervisor.pid)
+		*info = now;
+	snprintf(why, sizeof(why),
+		 "%s: byway (pid %d) was told and is still there after %u s",
+		 guest->name, (int)info->byway.pid, SETTLE_MS / 1000);
+	if (power_cut(guest, info, why) != 0)
+		return 1;
+	if (down_wait(info) == 0)
+		return 0;
+	return say_error("%s: its supervisor (pid %d) is still there",
+			 guest->name, (int)info->supervisor.pid);
 }
 
 int cmd_poweroff(const struct command *cmd, const struct place *place, int argc,
@@ -286,12 +324,10 @@ int cmd_poweroff(const struct command *cmd, const struct place *place, int argc,
 		return 1;
 	unlinkat(guest.dirfd, "restart", 0);
 	if (control_send(&guest, CONTROL_POWEROFF, &err) < 0 &&
-	    power_cut(&guest, &info, &err) != 0)
+	    power_cut(&guest, &info, err.msg) != 0)
 		return 1;
-	/* The supervisor clears up; then the guest can be started again. */
-	if (proc_wait_gone(info.supervisor, SETTLE_MS) < 0)
-		return say_error("%s: its supervisor (pid %d) is still there",
-				 name, (int)info.supervisor.pid);
+	if (down_make_sure(&guest, &info) != 0)
+		return 1;
 	printf("%s: switched off\n", name);
 	return 0;
 }

@@ -10,7 +10,8 @@
 #include "vm/keys.h"
 
 /* Also the longest pinning of a very large guest's memory. */
-#define START_TIMEOUT_S 600u
+#define START_TIMEOUT_S	    600u
+#define START_TIMEOUT_MAX_S 86400u
 
 void supervisor_report(struct supervisor *sup, const char *kind,
 		       const char *fmt, ...)
@@ -63,6 +64,8 @@ int supervisor_open(struct supervisor *sup, const char *name, int report_fd,
 	if (rc == 0)
 		rc = guest_open(&sup->place, name, err, &sup->guest);
 	if (rc == 0)
+		rc = guest_check_owner(&sup->place, &sup->guest, err);
+	if (rc == 0)
 		rc = runlock_take(&sup->guest, err, &sup->lock, &left);
 	if (rc < 0)
 		return rc;
@@ -111,10 +114,37 @@ static bool policy_restarts(const struct conf *conf, const char *key,
 	return strcmp(conf_get_or(conf, key, fallback), "restart") == 0;
 }
 
+/* DECIDE_FAST_MS unless a test asks for something else. */
+static unsigned fast_ms(void)
+{
+	const char *text = getenv("VM_FAST_RUN_MS");
+	uint64_t ms;
+
+	return text && parse_u64(text, &ms) == 0 && ms <= DECIDE_FAST_MS
+		   ? (unsigned)ms
+		   : DECIDE_FAST_MS;
+}
+
+static int start_timeout(struct supervisor *sup, struct err *err)
+{
+	const struct conf *conf = sup->place.conf;
+	const char *text = conf_get_or(conf, "vm_start_timeout", NULL);
+	uint64_t timeout = START_TIMEOUT_S;
+
+	if (text && (parse_u64(text, &timeout) < 0 || timeout == 0 ||
+		     timeout > START_TIMEOUT_MAX_S))
+		return err_set(err, -EINVAL,
+			       "%s:%u: vm_start_timeout=\"%s\": expected 1 to "
+			       "%u seconds",
+			       conf->path, conf_line(conf, "vm_start_timeout"),
+			       text, START_TIMEOUT_MAX_S);
+	sup->start_timeout_ns = timeout * NS_PER_S;
+	return 0;
+}
+
 static int conf_prepare(struct supervisor *sup, struct err *err)
 {
 	const struct warner warner = {warn_event, sup};
-	uint64_t timeout = START_TIMEOUT_S;
 	int rc;
 
 	rc = guest_conf(&sup->guest, &warner, err, &sup->conf);
@@ -131,16 +161,8 @@ static int conf_prepare(struct supervisor *sup, struct err *err)
 	    policy_restarts(sup->conf, "on_restart", "restart");
 	sup->policy.restart_on_fault =
 	    policy_restarts(sup->conf, "on_fault", "shutdown");
-	if (conf_get_or(sup->place.conf, "vm_start_timeout", NULL) &&
-	    parse_u64(conf_get(sup->place.conf, "vm_start_timeout"), &timeout) <
-		0)
-		return err_set(
-		    err, -EINVAL,
-		    "%s:%u: vm_start_timeout: expected a number of seconds",
-		    sup->place.conf->path,
-		    conf_line(sup->place.conf, "vm_start_timeout"));
-	sup->start_timeout_ns = timeout * NS_PER_S;
-	return 0;
+	sup->fast_ms = fast_ms();
+	return start_timeout(sup, err);
 }
 
 /* The file `console`: where each port can be reached. */

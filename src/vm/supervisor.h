@@ -30,7 +30,8 @@
 enum run_phase {
 	PHASE_IDLE,
 	PHASE_PRESTART,
-	PHASE_BYWAY
+	PHASE_BYWAY,
+	PHASE_PAUSE, /* before the next run of a fast rebooter */
 };
 
 struct supervisor {
@@ -54,9 +55,12 @@ struct supervisor {
 	enum run_phase phase;
 	int signal_fd;
 	struct ev_fd *signal_event;
-	struct ev_timer *deadline; /* for the line "running" */
+	/* For the script's end, for the line "running", for a pause's end. */
+	struct ev_timer *deadline;
 	uint64_t start_timeout_ns;
-	bool killing; /* the deadline has passed once */
+	bool killing;	   /* the child was told to end */
+	unsigned fast_ms;  /* a run shorter than this is a fast one */
+	unsigned brake_ms; /* kept by run_brake() */
 
 	unsigned run;
 	unsigned bad_runs;

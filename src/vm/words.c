@@ -123,3 +123,13 @@ void warner_say(const struct warner *warner, const char *fmt, ...)
 	va_end(ap);
 	warner->fn(warner->ctx, text);
 }
+
+int err_cure_root(int code, struct err *err)
+{
+	size_t len = err ? strlen(err->msg) : 0;
+
+	if (err && (code == -EACCES || code == -EPERM) && geteuid() != 0)
+		snprintf(err->msg + len, sizeof(err->msg) - len,
+			 "; run as root");
+	return code;
+}

@@ -33,6 +33,9 @@ void words_free(struct words *words);
 
 #define CLEANUP_WORDS __attribute__((cleanup(words_free)))
 
+/* Adds "run as root" to what an ordinary user was refused; returns `code`. */
+int err_cure_root(int code, struct err *err);
+
 /* Told about things a person should know that are no reason to stop. */
 typedef void warn_fn(void *ctx, const char *text);
 

@@ -98,6 +98,28 @@ attempt() {
 	attempt 'passthru syntax' <<-'END'
 		passthru0="3/0/0=64:0"
 	END
+	attempt 'policies' <<-'END'
+		on_restart="destroy"
+		on_fault="restrat"
+	END
+	attempt 'an empty value ends a family' <<-'END'
+		disk0_type=""
+		disk1_type="virtio-blk"
+		disk1_name="x"
+	END
+	attempt 'prestart missing' <<-'END'
+		prestart="/nonexistent"
+	END
+	attempt 'prestart not executable' <<-'END'
+		prestart="vmlinuz"
+	END
+	printf '%s\n' 'vm_start_timeout="0"' 'vm_stop_timout="1"' \
+		'vm_enable="YES"' 'nonsense="1"' >"$VM_CONF"
+	attempt 'host settings' </dev/null
+	run vm list -t none
+	echo 'vm_stop_timeout="86401"' >"$VM_CONF"
+	run vm stop -w bad
+	: >"$VM_CONF"
 	attempt 'interface missing' <<-'END'
 		network0_type="virtio-net"
 		network0_device="nosuchtap"

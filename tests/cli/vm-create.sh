@@ -86,6 +86,36 @@ check 'a running guest starts' "$VM" start full
 } | golden destroy
 check 'what a link in a guest leads to stays' test -d "$VM_DIR/full"
 check 'the guest still runs' test -e "$VM_DIR/full/run.lock"
+# Whoever could write there could have programs run as root.
+guest unsafe </dev/null
+{
+	chmod 770 "$VM_DIR/unsafe"
+	run vm start unsafe
+	run vm _run unsafe
+	run vm destroy -f unsafe
+	EDITOR=true run vm configure unsafe
+	chmod 755 "$VM_DIR/unsafe"
+	chmod 666 "$VM_DIR/unsafe/unsafe.conf"
+	run vm start unsafe
+	chmod 644 "$VM_DIR/unsafe/unsafe.conf"
+	chmod 1777 "$VM_DIR"
+	run vm start unsafe
+	chmod 755 "$VM_DIR"
+	# A link of that name is not gone through, nor what was left taken.
+	mkdir "$VM_DIR/partly"
+	run vm create partly
+	ln -s "$T" "$VM_DIR/linked"
+	run vm create linked
+} | sed 's/as you; chown it to yourself/as root; chown root/' | golden create-unsafe
+if [ "$(id -u)" -eq 0 ]; then
+	chown 65534 "$VM_DIR/unsafe/unsafe.conf"
+	check "somebody else's file is refused" sh -c \
+		'"$VM" start unsafe 2>&1 | grep -q "chown root"'
+	chown 0 "$VM_DIR/unsafe/unsafe.conf"
+else
+	skipped "somebody else's file: only root can give one away"
+fi
+check 'a safe one is removed' "$VM" destroy -f unsafe
 "$VM" stop -w 20 full
 check 'and is removed once it is down' "$VM" destroy -f full
 check 'with its directory' test ! -e "$VM_DIR/full"

@@ -100,6 +100,14 @@ check 'killed: next start' wait_for 5 start
 "$VM" stop -w 20 net >/dev/null
 links | golden net-end
 
+# The taps are found without the lock file that named them, too.
+"$VM" start net >/dev/null 2>&1
+kill -9 "$(supervisor_of net)" "$(byway_of net)"
+rm "$VM_DIR/net/run.lock"
+check 'killed, without lock file: next start' wait_for 5 start
+"$VM" stop -w 20 net >/dev/null
+links | golden net-end
+
 # A name that is taken is refused, and what was made before is removed.
 ip tuntap add dev named mode tap
 {

@@ -132,6 +132,19 @@ check 'and names the device' grep -q 'ERROR: 0000:02:00.0 (2/0/0): ' \
 check 'one that was ready stays' grep -q '1/0/0.*already reserved' "$T/reserve"
 check 'release of what is not reserved' "$VM" passthru release 2/0/0
 
+# Who reserves and who starts take turns.
+flock --no-fork "$VM_DIR/.config/passthru.lock" sleep 60 &
+holder=$!
+wait_for 5 sh -c '! flock -n "$1" true' sh "$VM_DIR/.config/passthru.lock"
+"$VM" passthru release 1/0/0 >"$T/turn" 2>&1
+check 'no release while somebody has the turn' grep -q \
+	'another process has held it' "$T/turn"
+kill $holder
+wait $holder 2>/dev/null
+"$VM" passthru reserve 5/0/0 >"$T/group" 2>&1
+check 'a reserve tells of a neighbour that still blocks' grep -q \
+	'WARNING: .*0000:05:00.1' "$T/group"
+
 # What keeps a guest from starting.
 attempt() {
 	echo "== $1"

@@ -41,3 +41,22 @@ nm "$VM" 2>/dev/null | grep -q __asan_init && slack=8000
 check 'no more memory than at the fifth' test \
 	"$(cat "$VM_DIR/many/rss.60")" -le \
 	$(($(cat "$VM_DIR/many/rss.5") + slack))
+
+# A guest that reboots at once is slowed down, and can be stopped meanwhile.
+guest quick </dev/null
+fake quick <<-'END'
+	say running
+	exit 0
+END
+VM_FAST_RUN_MS= "$VM" start quick >/dev/null
+sleep 2.5
+check 'a guest that reboots at once is slowed down' test \
+	"$(cat "$VM_DIR/quick/runs")" -le 4
+check 'which is logged once' test \
+	"$(grep -c 'its runs are delayed' "$VM_DIR/quick/vm-bhyve.log")" -eq 1
+runs=$(cat "$VM_DIR/quick/runs")
+"$VM" restart quick >/dev/null
+check 'a restart does not wait' wait_for 1 sh -c \
+	'[ "$(cat "$1")" -gt "$2" ]' sh "$VM_DIR/quick/runs" "$runs"
+check 'a stop does not either' "$VM" stop -w 2 quick
+no_traces quick || failed 'traces of a guest stopped in a pause'

@@ -174,6 +174,99 @@ down pre
 	grep noise "$VM_DIR/pre/bhyve.log"
 } | golden run-prestart
 
+# A prestart script that hangs is ended after the time a start may take, with
+# what it started; by a stop, and by a poweroff, at once.
+cat >"$VM_DIR/pre/hook" <<-'END'
+	#!/bin/sh
+	sleep 300 &
+	echo $! >helper
+	wait
+END
+cat >"$VM_DIR/pre/deaf" <<-'END'
+	#!/bin/sh
+	trap '' TERM
+	echo $$ >helper
+	while :; do sleep 0.1; done
+END
+chmod +x "$VM_DIR/pre/deaf"
+fake pre <<-'END'
+	say running
+	exit 1
+END
+echo 'vm_start_timeout=1' >"$VM_CONF"
+check 'a hanging prestart script does not keep the guest' \
+	timeout 20 "$VM" start pre
+check 'and is told in the log' log_has pre 'did not end within 1 s'
+check 'what it started is gone' wait_for 5 gone \
+	"$(cat "$VM_DIR/pre/helper")"
+down pre
+: >"$VM_CONF"
+rm "$VM_DIR/pre/helper"
+"$VM" start pre >"$T/pre" 2>&1 &
+starter=$!
+wait_for 5 test -s "$VM_DIR/pre/helper"
+check 'a stop ends the script' "$VM" stop -w 4 pre
+wait $starter
+check 'and the start says so' grep -q 'stopped before the guest ran' "$T/pre"
+sed -i 's/"hook"/"deaf"/' "$VM_DIR/pre/pre.conf"
+rm "$VM_DIR/pre/helper"
+"$VM" start pre >"$T/pre" 2>&1 &
+wait_for 5 test -s "$VM_DIR/pre/helper"
+check 'a poweroff ends a deaf one' "$VM" poweroff -f pre
+check 'which is gone' gone "$(cat "$VM_DIR/pre/helper")"
+wait
+no_traces pre || failed 'traces of a guest with a hanging script'
+
+# While byway prepares, the guest is starting, for everybody.
+guest slow </dev/null
+chmod 711 "$T"
+fake slow <<-'END'
+	: >up
+	while [ ! -e go ]; do sleep 0.05; done
+	say running
+	forever
+END
+"$VM" start slow >/dev/null 2>&1 &
+starter=$!
+wait_for 5 test -e "$VM_DIR/slow/up"
+listed() {
+	$as_user "$VM" list | grep -q "^slow .*$1 ([1-9]"
+}
+as_user=
+check 'before the guest runs it is starting' listed Starting
+: >"$VM_DIR/slow/go"
+wait $starter
+check 'then it is running' listed Running
+as_user='setpriv --reuid=65534 --regid=65534 --clear-groups'
+if [ "$(id -u)" -eq 0 ] && $as_user "$VM" version >/dev/null 2>&1; then
+	check 'also for others' listed Running
+	check 'who cannot hold its lock' sh -c \
+		'! $1 flock -n "$2" true 2>/dev/null' sh "$as_user" \
+		"$VM_DIR/slow/run.lock"
+	check 'and cannot stop it' sh -c \
+		'$1 "$VM" stop slow 2>&1 | grep -q "run as root"' sh "$as_user"
+else
+	skipped "the state as others see it: no other user can run $VM"
+fi
+"$VM" stop -w 20 slow >/dev/null
+
+# Ctrl-C and SIGTERM call a start off, and the guests after it.
+guest off </dev/null
+fake off <<-'END'
+	: >up
+	while :; do sleep 0.05; done
+END
+"$VM" start off slow >"$T/off" 2>&1 &
+starter=$!
+wait_for 5 test -e "$VM_DIR/off/up"
+kill -TERM $starter
+wait $starter
+check 'an interrupted start fails' test $? -eq 2
+check 'with the reason' grep -q 'stopped before the guest ran' "$T/off"
+check 'and starts no other' grep -q 'slow: not started' "$T/off"
+no_traces off || failed 'traces of an interrupted start'
+check 'its byway is gone' is_down off
+
 # byway that neither runs the guest nor ends is ended, also when it is deaf.
 guest deaf </dev/null
 fake deaf <<-'END'

@@ -56,6 +56,35 @@ END
 	no_traces ss
 } | golden stop-deaf
 
+# byway that says ok to a poweroff and stays.
+if command -v perl >/dev/null; then
+	fake ss <<-'END'
+		trap '' TERM
+		say running
+		exec perl -MSocket -e '
+			socket(S, AF_UNIX, SOCK_STREAM, 0) or die;
+			bind(S, pack_sockaddr_un("control.sock")) or die;
+			listen(S, 5);
+			open(F, ">listening");
+			while (accept(C, S)) {
+				sysread(C, $_, 99);
+				syswrite(C, "ok\n");
+				close(C);
+			}'
+	END
+	"$VM" start ss >/dev/null
+	wait_for 5 test -e "$VM_DIR/ss/listening"
+	byway=$(byway_of ss)
+	check 'poweroff of a byway that only says ok' \
+		"$VM" poweroff -f ss 2>"$T/cut"
+	check 'tells that it is ended' grep -q 'still there.*; ending it' \
+		"$T/cut"
+	check 'and it is' gone "$byway"
+	no_traces ss || failed 'traces'
+else
+	skipped 'poweroff of a byway that only says ok: there is no perl'
+fi
+
 # Stop while the guest reboots: it stays down.
 fake ss <<-'END'
 	trap : TERM

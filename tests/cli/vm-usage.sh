@@ -6,6 +6,8 @@
 {
 	run vm
 	run vm usage
+	run vm -h
+	run vm --help
 	run vm help
 } | golden usage
 
@@ -37,6 +39,8 @@ mkdir "$VM_DIR"
 {
 	run vm start
 	run vm start -x demo
+	run vm start -f demo
+	run vm start -i demo
 	run vm stop
 	run vm create
 	run vm create -s

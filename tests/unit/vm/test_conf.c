@@ -198,7 +198,7 @@ static void test_write_file(void **state)
 	char dir[] = "/tmp/byway-conf-XXXXXX";
 	struct err err = {0};
 	char *text = NULL;
-	struct stat st;
+	struct stat st, owner;
 	int fd;
 
 	(void)state;
@@ -217,6 +217,26 @@ static void test_write_file(void **state)
 			 -ENOENT);
 	assert_int_equal(conf_read_text(fd, "none", "P", &err, &text), -ENOENT);
 	assert_string_equal(err.msg, "P: No such file or directory");
+	/* A link stays one, and what it leads to is changed. */
+	assert_int_equal(mkdirat(fd, "d", 0700), 0);
+	assert_int_equal(renameat(fd, "f", fd, "d/f"), 0);
+	assert_int_equal(symlinkat("d/f", fd, "f"), 0);
+	/* The superuser's change leaves the owner who he is. */
+	if (geteuid() == 0)
+		assert_int_equal(fchownat(fd, "d/f", 65534, 65534, 0), 0);
+	assert_int_equal(fstatat(fd, "f", &owner, 0), 0);
+	assert_int_equal(conf_write_text(fd, "f", "f", "a=3\n", &err), 0);
+	assert_int_equal(fstatat(fd, "f", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(fstatat(fd, "d/f", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, owner.st_uid);
+	assert_int_equal(st.st_gid, owner.st_gid);
+	assert_int_equal(conf_read_text(fd, "f", "f", &err, &text), 0);
+	assert_string_equal(text, "a=3\n");
+	free(text);
+	assert_int_equal(unlinkat(fd, "d/f", 0), 0);
+	assert_int_equal(unlinkat(fd, "d", AT_REMOVEDIR), 0);
 	assert_int_equal(unlinkat(fd, "f", 0), 0);
 	close(fd);
 	/* Nothing else was left in the directory. */

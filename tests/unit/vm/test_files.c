@@ -61,6 +61,14 @@ static off_t size_of(const struct fixture *f, const char *name)
 	return fstatat(f->guest.dirfd, name, &st, 0) < 0 ? -1 : st.st_size;
 }
 
+static mode_t mode_of(const struct fixture *f, const char *name)
+{
+	struct stat st;
+
+	return fstatat(f->guest.dirfd, name, &st, 0) < 0 ? 0
+							 : st.st_mode & 07777;
+}
+
 static void test_rotation(void **state)
 {
 	struct fixture *f = *state;
@@ -181,6 +189,7 @@ static void test_info_text(void **state)
 				.byway = {12, UINT64_MAX},
 				.devices = "0000:03:00.0 0000:04:00.0",
 				.taps = "tap0 x",
+				.reached = true,
 			    },
 			back;
 	char text[4096];
@@ -199,6 +208,7 @@ static void test_info_text(void **state)
 	assert_true(back.byway.start == UINT64_MAX);
 	assert_string_equal(back.devices, info.devices);
 	assert_string_equal(back.taps, info.taps);
+	assert_true(back.reached);
 	/* vm-bhyve's file holds only the name. */
 	run_info_parse("only-host\n", &back);
 	assert_string_equal(back.host, "only-host");
@@ -225,7 +235,15 @@ static void test_lock(void **state)
 	lock.info.byway = proc_identify(getpid());
 	strcpy(lock.info.taps, "tap9");
 	assert_int_equal(runlock_write(&lock, &err), 0);
+	/* A hypervisor is not yet a guest that runs. */
+	assert_int_equal(runlock_probe(&f->guest, &info), RUN_STARTING);
+	lock.info.reached = true;
+	assert_int_equal(runlock_write(&lock, &err), 0);
 	assert_int_equal(runlock_probe(&f->guest, &info), RUN_RUNNING);
+	/* Nobody else may open it, or he could hold it. */
+	assert_int_equal(mode_of(f, "run.lock"), 0600);
+	assert_int_equal(mode_of(f, "run.info"), 0644);
+	assert_int_equal(size_of(f, "run.info"), size_of(f, "run.lock"));
 	/* A crash: the file stays, the lock does not. */
 	runlock_close(&lock);
 	assert_true(size_of(f, "run.lock") > 0);
@@ -235,26 +253,37 @@ static void test_lock(void **state)
 	assert_string_equal(lock.info.taps, "tap9");
 	runlock_drop(&lock);
 	assert_int_equal(size_of(f, "run.lock"), -1);
+	assert_int_equal(size_of(f, "run.info"), -1);
 }
 
 static void test_lock_held(void **state)
 {
 	struct fixture *f = *state;
 	struct runlock lock, second;
-	struct run_info left;
+	struct run_info left, info;
 	struct err err = {0};
 	char expected[64];
 
 	assert_int_equal(runlock_take(&f->guest, &err, &lock, &left), 0);
 	lock.info.byway = proc_identify(getpid());
+	lock.info.reached = true;
 	assert_int_equal(runlock_write(&lock, &err), 0);
 	assert_int_equal(runlock_take(&f->guest, &err, &second, &left),
 			 -EALREADY);
 	snprintf(expected, sizeof(expected), "demo: already running (pid %d)",
 		 (int)getpid());
 	assert_string_equal(err.msg, expected);
-	/* Held through shared storage. */
+	/* A host that got another name is the same host. */
 	strcpy(lock.info.host, "other.example");
+	assert_int_equal(runlock_write(&lock, &err), 0);
+	assert_int_equal(runlock_probe(&f->guest, &info), RUN_RUNNING);
+	assert_int_equal(runlock_take(&f->guest, &err, &second, &left),
+			 -EALREADY);
+	assert_string_equal(err.msg, expected);
+	/* Held through shared storage. */
+	strcpy(lock.info.boot, "another");
+	assert_int_equal(runlock_write(&lock, &err), 0);
+	assert_int_equal(runlock_probe(&f->guest, &info), RUN_LOCKED);
 	assert_int_equal(runlock_write(&lock, &err), 0);
 	assert_int_equal(runlock_take(&f->guest, &err, &second, &left),
 			 -EALREADY);

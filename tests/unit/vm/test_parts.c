@@ -78,6 +78,42 @@ static void test_restart_and_stop(void **state)
 	assert_int_equal(run_decide(&stubborn, &r, &bad), RUN_NEXT_STOP);
 }
 
+/* vm restart while byway is not yet able to take the signal that tells it. */
+static void test_restart_between_runs(void **state)
+{
+	struct run_result r = {.status = 143,
+			       .ever = true,
+			       .restart_file = true,
+			       .stop_wanted = true};
+	unsigned bad = 0;
+
+	(void)state;
+	assert_int_equal(run_decide(&plain, &r, &bad), RUN_NEXT_START);
+	r.restart_file = false;
+	assert_int_equal(run_decide(&plain, &r, &bad), RUN_NEXT_STOP);
+	r.restart_file = true;
+	r.reached = true;
+	assert_int_equal(run_decide(&plain, &r, &bad), RUN_NEXT_STOP);
+}
+
+static void test_brake(void **state)
+{
+	static const unsigned expected[] = {1000,  2000,  4000, 8000,
+					    16000, 30000, 30000};
+	unsigned brake = 0;
+
+	(void)state;
+	assert_int_equal(run_brake(1000, 1000, &brake), 0);
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		assert_int_equal(run_brake(999, 1000, &brake), expected[i]);
+	/* A longer run starts afresh. */
+	assert_int_equal(run_brake(1000, 1000, &brake), 0);
+	assert_int_equal(run_brake(0, 1000, &brake), 1000);
+	/* Switched off. */
+	brake = 0;
+	assert_int_equal(run_brake(0, 0, &brake), 0);
+}
+
 static void test_crash_loop(void **state)
 {
 	struct run_result r = {
@@ -239,6 +275,8 @@ int main(void)
 	    cmocka_unit_test(test_statuses),
 	    cmocka_unit_test(test_never_reached),
 	    cmocka_unit_test(test_restart_and_stop),
+	    cmocka_unit_test(test_restart_between_runs),
+	    cmocka_unit_test(test_brake),
 	    cmocka_unit_test(test_crash_loop),
 	    cmocka_unit_test(test_escape),
 	    cmocka_unit_test(test_lines),

@@ -102,6 +102,18 @@ static void test_order(void **state)
 			       "log=/vm/demo/vtcon.log");
 }
 
+/* An empty value ends a family. */
+static void test_family_end(void **state)
+{
+	(void)state;
+	expect_devices("disk0_type=\ndisk1_type=virtio-blk\n"
+		       "disk1_name=a.img\nnetwork0_type=\n"
+		       "network1_type=virtio-net\nvirt_random=yes\n",
+		       BRIDGES " -s 0:4:0,virtio-rnd");
+	expect_devices("disk0_type=virtio-blk\ndisk0_name=a\ndisk1_type=\n",
+		       BRIDGES " -s 0:4:0,virtio-blk,/vm/demo/a");
+}
+
 static void test_bridges(void **state)
 {
 	(void)state;
@@ -274,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_family_end),
 	    cmocka_unit_test(test_bridges),
 	    cmocka_unit_test(test_functions),
 	    cmocka_unit_test(test_disks),
