@@ -95,6 +95,10 @@ byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 64M -o boot.kernel="$tiny" \
 	>first.log 2>&1 </dev/null &
 first=$!
 wait_line 20 '^tiny: up' first.log
+for file in "/dev/vfio/$(group_of 1/0/0)" /dev/kvm; do
+	holders | grep -q "^$file: held by process $first\$" ||
+		fail "$file: nothing_held does not see process $first"
+done
 status=0
 timeout -s KILL 60 byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 64M \
 	-o boot.kernel="$tiny" -o boot.cmdline=end=halt -s 6,passthru,1/0/0 \
