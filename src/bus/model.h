@@ -31,6 +31,8 @@ enum vm_end {
 /* Ends the guest: from any thread, first call wins. `why` is logged. */
 typedef void vm_end_fn(void *ctx, enum vm_end end, const char *why);
 
+struct input_hub;
+
 struct model_env {
 	struct gmem *gmem;
 	struct aspace *pio;
@@ -40,6 +42,7 @@ struct model_env {
 	struct memmap *memmap;
 	struct pci_host *pci;
 	struct evloop *loop;
+	struct input_hub *input; /* backend/input.h; NULL in most tests */
 	const struct clock *clock;
 	struct cfg *root; /* the whole configuration, read-only */
 	vm_end_fn *end;
