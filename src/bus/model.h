@@ -47,6 +47,11 @@ struct model_env {
 	struct cfg *root; /* the whole configuration, read-only */
 	vm_end_fn *end;
 	void *end_ctx;
+	/*
+	 * PC firmware runs first: chipset functions show the ids and registers
+	 * of Intel's Q35 and ICH9, which it programs itself.
+	 */
+	bool q35;
 	void *vfio; /* struct vfio_ctx *: only vfio/ looks inside */
 };
 

@@ -244,6 +244,15 @@ MUST_CHECK int pci_host_create(const struct pci_host_params *params,
 void pci_host_destroy(struct pci_host *host);
 
 /*
+ * Moves ECAM (256 MiB) to `base`, 0 takes it away: what a chipset's register
+ * does when firmware writes it. -EEXIST when something else is there; then
+ * there is none. Any thread; calls are serialised by the caller.
+ */
+MUST_CHECK int pci_host_move_ecam(struct pci_host *host, uint64_t base,
+				  struct err *err);
+uint64_t pci_host_ecam(const struct pci_host *host); /* 0: none */
+
+/*
  * Byte accesses to port 0xcf9, the PC's reset register, which lies inside the
  * address register of config mechanism #1: they go to `region` (its handlers
  * under its lock, offset 0). Borrowed; NULL takes it away. Before vCPUs run.

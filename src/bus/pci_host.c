@@ -215,6 +215,24 @@ int pci_host_create(const struct pci_host_params *params, struct err *err,
 	return 0;
 }
 
+int pci_host_move_ecam(struct pci_host *host, uint64_t base, struct err *err)
+{
+	int r = 0;
+
+	aspace_remove(host->params.mmio, &host->ecam_region);
+	if (base)
+		r = aspace_add(host->params.mmio, &host->ecam_region, base,
+			       err);
+	__atomic_store_n(&host->params.ecam_base, r ? 0 : base,
+			 __ATOMIC_RELEASE);
+	return r;
+}
+
+uint64_t pci_host_ecam(const struct pci_host *host)
+{
+	return __atomic_load_n(&host->params.ecam_base, __ATOMIC_ACQUIRE);
+}
+
 static int destroy_dev(void *ctx UNUSED, struct pci_dev *dev)
 {
 	pci_bars_unmap(dev);

@@ -22,6 +22,9 @@
 #define SLP_TYP_SHIFT 2
 #define SLP_EN_HI     0x20u
 
+/* ICH9 13.8.3.13: an SMI for writes of port b2 */
+#define SMI_EN_APMC 0x20u
+
 #define TIMER_HALF (1ull << 31) /* bit 31 changes that often: TMR_STS */
 
 enum reg {
@@ -44,7 +47,7 @@ struct acpi_pm {
 	void *end_ctx;
 	struct ev_timer *timer;
 	uint64_t start_ns; /* the timer counts from creation */
-	struct aspace_region pm1, count, gpe, smi;
+	struct aspace_region pm1, count, gpe, smi_en, smi;
 
 	/* Locking: lock guards the rest. */
 	pthread_mutex_t lock;
@@ -212,6 +215,12 @@ static uint64_t count_read(void *ctx, uint64_t offset, unsigned size UNUSED)
 	return (ticks_now(pm) & UINT32_MAX) >> (8 * offset);
 }
 
+static uint64_t smi_en_read(void *ctx UNUSED, uint64_t offset UNUSED,
+			    unsigned size UNUSED)
+{
+	return SMI_EN_APMC;
+}
+
 static uint64_t smi_read(void *ctx, uint64_t offset UNUSED,
 			 unsigned size UNUSED)
 {
@@ -263,6 +272,42 @@ static void set_region(struct aspace_region *region, const char *name,
 	};
 }
 
+/* The ports that move, in the order of their offsets from `base`. */
+static int add_movable(struct acpi_pm *pm, uint16_t base, struct err *err)
+{
+	int r = aspace_add(pm->pio, &pm->pm1, base, err);
+
+	if (!r)
+		r = aspace_add(pm->pio, &pm->count,
+			       base + ACPI_PM_TIMER - ACPI_PM_EVENT, err);
+	if (!r)
+		r = aspace_add(pm->pio, &pm->gpe,
+			       base + ACPI_PM_GPE0 - ACPI_PM_EVENT, err);
+	if (!r)
+		r = aspace_add(pm->pio, &pm->smi_en,
+			       base + ACPI_PM_SMI_EN - ACPI_PM_EVENT, err);
+	return r;
+}
+
+static void remove_movable(struct acpi_pm *pm)
+{
+	aspace_remove(pm->pio, &pm->pm1);
+	aspace_remove(pm->pio, &pm->count);
+	aspace_remove(pm->pio, &pm->gpe);
+	aspace_remove(pm->pio, &pm->smi_en);
+}
+
+int acpi_pm_move(struct acpi_pm *pm, uint16_t base, struct err *err)
+{
+	int r;
+
+	remove_movable(pm);
+	r = base ? add_movable(pm, base, err) : 0;
+	if (r)
+		remove_movable(pm);
+	return r;
+}
+
 static int add_regions(struct acpi_pm *pm, struct err *err)
 {
 	int r;
@@ -270,15 +315,14 @@ static int add_regions(struct acpi_pm *pm, struct err *err)
 	set_region(&pm->pm1, "acpi pm1", 6, pm1_read, pm1_write);
 	set_region(&pm->count, "acpi timer", 4, count_read, NULL);
 	set_region(&pm->gpe, "acpi gpe0", 2, gpe_read, gpe_write);
+	set_region(&pm->smi_en, "smi enable", 4, smi_en_read, NULL);
 	set_region(&pm->smi, "smi command", 1, smi_read, smi_write);
 	pm->count.max_size = 4; /* one reading, not four bytes of four */
+	pm->smi_en.max_size = 4;
+	pm->smi_en.min_size = 4;
 	pm->pm1.ctx = pm->count.ctx = pm->gpe.ctx = pm->smi.ctx = pm;
 	pm->pm1.lock = pm->gpe.lock = pm->smi.lock = &pm->lock;
-	r = aspace_add(pm->pio, &pm->pm1, ACPI_PM_EVENT, err);
-	if (!r)
-		r = aspace_add(pm->pio, &pm->count, ACPI_PM_TIMER, err);
-	if (!r)
-		r = aspace_add(pm->pio, &pm->gpe, ACPI_PM_GPE0, err);
+	r = add_movable(pm, ACPI_PM_EVENT, err);
 	if (!r)
 		r = aspace_add(pm->pio, &pm->smi, ACPI_PM_SMI_CMD, err);
 	return r;
@@ -316,9 +360,7 @@ void acpi_pm_destroy(struct acpi_pm *pm)
 {
 	if (!pm)
 		return;
-	aspace_remove(pm->pio, &pm->pm1);
-	aspace_remove(pm->pio, &pm->count);
-	aspace_remove(pm->pio, &pm->gpe);
+	remove_movable(pm);
 	aspace_remove(pm->pio, &pm->smi);
 	ev_timer_destroy(pm->timer);
 	irq_shared_set(pm->lines, ACPI_PM_SCI, &pm->sci_asserted, false);

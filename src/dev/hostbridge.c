@@ -2,6 +2,7 @@
 /* The host bridge's PCI function; the contract is in hostbridge.h. */
 #include "dev/hostbridge.h"
 
+#include "dev/mch.h"
 #include "dev/pcireg.h"
 
 #define CLASS_BRIDGE  0x06
@@ -44,6 +45,8 @@ static int create(const struct model_env *env, struct pci_addr addr,
 	struct pci_dev *dev;
 	int r = cfg_check_known(node, known, err);
 
+	if (!r && env->q35)
+		return mch_create(env, addr, node, err);
 	if (!r)
 		r = pcireg_apply(node, err, &ids);
 	if (r)

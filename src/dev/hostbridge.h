@@ -6,7 +6,8 @@
  * Class 0600 with a PCI Express root port capability and nothing behind it: it
  * tells the guest that this is a PCI Express machine. The real work is done by
  * bus/pci_host.c, with or without this function.
- * Options: pcireg.* (pcireg.h).
+ * Options: pcireg.* (pcireg.h). For a guest that boots through firmware either
+ * name makes the chip that firmware knows (mch.h).
  *
  * Threads: constant data; created before vCPUs run.
  * Sources: PCI Express Base 5.0, 7.5.3 (capability layout).

@@ -20,8 +20,17 @@
 #define PIRQ_WMASK (PIRQ_OFF | PIRQ_IRQ)
 #define PIRQ_IRQS  0xdef8u /* 3-7, 9-12, 14, 15 */
 
+/* ICH9 13.1.13 and 13.1.14 */
+#define PMBASE	     0x40u
+#define PMBASE_PLACE 0xff80u
+#define PMBASE_IO    0x01u
+#define ACPI_CNTL    0x44u
+#define ACPI_CNTL_EN 0x80u
+
 struct lpc {
 	struct pci_dev dev;
+	bool ich9;
+	uint16_t pm_base; /* atomic; 0: nowhere */
 	struct irq_ctl *irq;
 	struct com *com[COM_PORTS];
 	struct rtc *rtc;
@@ -32,6 +41,12 @@ struct lpc {
 
 static const struct pci_ids lpc_ids = {
     .vendor = 0x8086, .device = 0x7000, .class = 0x06, .subclass = 0x01};
+
+static const struct pci_ids ich9_ids = {.vendor = 0x8086,
+					.device = 0x2918,
+					.class = 0x06,
+					.subclass = 0x01,
+					.revision = 2};
 
 /* ---- PIRQ routing ---- */
 
@@ -54,6 +69,24 @@ static void pirq_written(struct lpc *lpc, unsigned pirq)
 			  'A' + pirq, isa, strerror(-r));
 }
 
+/* ---- where the ACPI ports are ---- */
+
+static void pm_base_written(struct lpc *lpc)
+{
+	uint16_t base = 0;
+	struct err err = {0};
+
+	if (lpc->dev.cfg[ACPI_CNTL] & ACPI_CNTL_EN)
+		base = pci_cfg16(&lpc->dev, PMBASE) & PMBASE_PLACE;
+	if (base == lpc->pm_base)
+		return;
+	if (acpi_pm_move(lpc->pm, base, &err)) {
+		log_guest("lpc: ACPI ports at 0x%x: %s", base, err.msg);
+		base = 0;
+	}
+	__atomic_store_n(&lpc->pm_base, base, __ATOMIC_RELEASE);
+}
+
 static void lpc_cfg_written(struct pci_dev *dev, unsigned off, unsigned size)
 {
 	struct lpc *lpc = dev->ctx;
@@ -62,6 +95,8 @@ static void lpc_cfg_written(struct pci_dev *dev, unsigned off, unsigned size)
 	for (pirq = 0; pirq < IRQ_PIRQS; pirq++)
 		if (range_inside(pirq_reg(pirq), 1, off, size))
 			pirq_written(lpc, pirq);
+	if (lpc->ich9 && off < ACPI_CNTL + 4 && PMBASE < off + size)
+		pm_base_written(lpc);
 }
 
 /* ---- life ---- */
@@ -129,11 +164,17 @@ static int create_devices(struct lpc *lpc, const struct model_env *env,
 	return r;
 }
 
-static void init_registers(struct pci_dev *dev, struct pci_ids ids)
+static void init_registers(struct lpc *lpc, struct pci_ids ids)
 {
+	struct pci_dev *dev = &lpc->dev;
 	unsigned pirq;
 
 	pci_set_ids(dev, ids);
+	if (lpc->ich9) {
+		pci_set32(dev, PMBASE, PMBASE_IO);
+		pci_wmask32(dev, PMBASE, PMBASE_PLACE);
+		dev->wmask[ACPI_CNTL] = ACPI_CNTL_EN;
+	}
 	for (pirq = 0; pirq < IRQ_PIRQS; pirq++) {
 		pci_set8(dev, pirq_reg(pirq), PIRQ_OFF);
 		dev->wmask[pirq_reg(pirq)] = PIRQ_WMASK;
@@ -155,8 +196,9 @@ static int check_config(const struct model_env *env, struct pci_addr addr,
 			struct cfg *node, struct err *err)
 {
 	static const char *const slot_options[] = {"device", NULL};
-	static const char *const options[] = {"com1", "com2",	"com3",
-					      "com4", "pcireg", NULL};
+	static const char *const options[] = {
+	    "com1",	"com2",	 "com3", "com4", "pcireg", "bootrom",
+	    "bootvars", "fwcfg", "tpm",	 NULL}; /* machine/ reads the last */
 	struct cfg *lpc = cfg_find(env->root, "lpc");
 	struct pci_dev *other = NULL;
 	int r = cfg_check_known(node, slot_options, err);
@@ -168,6 +210,10 @@ static int check_config(const struct model_env *env, struct pci_addr addr,
 	if (addr.bus != 0)
 		return err_set(err, -EINVAL,
 			       "only on bus 0; use a free slot such as 31");
+	if (env->q35 && (addr.slot != 31 || addr.func != 0))
+		return err_set(err, -EINVAL,
+			       "firmware looks for the LPC bridge at 0:31:0;"
+			       " write -s 31,lpc");
 	if (pci_host_for_each(env->pci, other_lpc, &other))
 		return err_set(err, -EEXIST,
 			       "only one a guest, and there is one at %u:%u:%u",
@@ -179,7 +225,7 @@ static int check_config(const struct model_env *env, struct pci_addr addr,
 static int lpc_create(const struct model_env *env, struct pci_addr addr,
 		      struct cfg *node, struct err *err)
 {
-	struct pci_ids ids = lpc_ids;
+	struct pci_ids ids = env->q35 ? ich9_ids : lpc_ids;
 	struct lpc *lpc;
 	int r = check_config(env, addr, node, err);
 
@@ -194,7 +240,9 @@ static int lpc_create(const struct model_env *env, struct pci_addr addr,
 		return err_set(err, r, "out of memory");
 	}
 	lpc->irq = env->irq;
-	init_registers(&lpc->dev, ids);
+	lpc->ich9 = env->q35;
+	lpc->pm_base = ACPI_PM_EVENT;
+	init_registers(lpc, ids);
 	r = create_devices(lpc, env, err);
 	if (!r)
 		r = pci_host_add(env->pci, &lpc->dev, err);
@@ -233,6 +281,11 @@ struct rtc *lpc_rtc(struct lpc *lpc)
 struct i8042 *lpc_i8042(struct lpc *lpc)
 {
 	return lpc->kbc;
+}
+
+uint16_t lpc_pm_base(const struct lpc *lpc)
+{
+	return __atomic_load_n(&lpc->pm_base, __ATOMIC_ACQUIRE);
 }
 
 bool lpc_power_button(struct lpc *lpc)
