@@ -189,24 +189,85 @@ int options_slot(struct cfg *root, const char *arg, struct err *err)
 
 /* ---- -l ---- */
 
-static int lpc_later(const char *name, const char *arg, struct err *err)
+/* bootrom,FILE[,VARS][,fwcfg=qemu] */
+static int lpc_bootrom(struct cfg *root, const char *arg, char *rest,
+		       struct err *err)
 {
-	static const char *const later[] = {"bootrom", "fwcfg", "tpm",
-					    "pc-testdev", NULL};
+	const char *rom = strsep(&rest, ","), *word;
+	bool vars = false;
+	int r;
+
+	if (!rom || !*rom)
+		return err_set(err, -EINVAL,
+			       "-l %s: which firmware? expected"
+			       " bootrom,FILE[,VARIABLES]",
+			       arg);
+	r = cfg_set(root, "bootrom", rom, err);
+	while (!r && (word = strsep(&rest, ","))) {
+		if (!strncmp(word, "fwcfg=", 6)) {
+			r = cfg_set(root, "lpc.fwcfg", word + 6, err);
+		} else if (!vars && *word) {
+			r = cfg_set(root, "bootvars", word, err);
+			vars = true;
+		} else {
+			r = err_set(err, -EINVAL,
+				    "-l %s: \"%s\" is not expected here", arg,
+				    word);
+		}
+	}
+	return r;
+}
+
+/* tpm,swtpm,SOCKET[,version=2.0] or tpm,passthru,/dev/tpm0 */
+static int lpc_tpm(struct cfg *root, const char *arg, char *rest,
+		   struct err *err)
+{
+	const char *type = strsep(&rest, ","), *path = strsep(&rest, ",");
+	const char *word;
+	int r;
+
+	if (!type || !path || !*path)
+		return err_set(err, -EINVAL,
+			       "-l %s: expected tpm,swtpm,SOCKET or"
+			       " tpm,passthru,/dev/tpm0",
+			       arg);
+	r = cfg_set(root, "tpm.type", type, err);
+	if (!r)
+		r = cfg_set(root, "tpm.path", path, err);
+	while (!r && (word = strsep(&rest, ","))) {
+		if (strncmp(word, "version=", 8))
+			return err_set(err, -EINVAL,
+				       "-l %s: \"%s\" is not expected here",
+				       arg, word);
+		r = cfg_set(root, "tpm.version", word + 8, err);
+	}
+	return r;
+}
+
+static int lpc_com(struct cfg *root, const char *arg, const char *name,
+		   const char *rest, struct err *err)
+{
+	char path[32];
+
+	if (!rest || !*rest)
+		return err_set(
+		    err, -EINVAL,
+		    "-l %s: where to? expected %s,stdio or a tty, tcp=ip:port"
+		    " or a socket path",
+		    arg, name);
+	snprintf(path, sizeof(path), "lpc.%s.path", name);
+	return cfg_set(root, path, rest, err);
+}
+
+static int lpc_unknown(const char *name, const char *arg, struct err *err)
+{
 	static const char *const known[] = {"com1",    "com2", "com3",	"com4",
 					    "bootrom", "tpm",  "fwcfg", NULL};
-	const char *near;
-	size_t i;
+	const char *near = nearest_word(name, known);
 
-	for (i = 0; later[i]; i++)
-		if (!strcmp(name, later[i]))
-			return err_set(err, -ENOTSUP,
-				       "-l %s: %s is not in this version%s",
-				       arg, name,
-				       i == 0 ? "; boot a Linux kernel with"
-						" -o boot.kernel=FILE"
-					      : "");
-	near = nearest_word(name, known);
+	if (!strcmp(name, "pc-testdev"))
+		return err_set(err, -ENOTSUP,
+			       "-l %s: %s is not in this version", arg, name);
 	return err_set(err, -EINVAL, "-l %s: unknown LPC device \"%s\"%s%s%s",
 		       arg, name,
 		       near ? "; did you mean " : "; -l help lists them",
@@ -216,22 +277,21 @@ static int lpc_later(const char *name, const char *arg, struct err *err)
 int options_lpc(struct cfg *root, const char *arg, struct err *err)
 {
 	CLEANUP_FREE char *copy = strdup(arg);
-	char *rest = copy, *name, path[32];
+	char *rest = copy, *name;
 
 	if (!copy)
 		return err_set(err, -ENOMEM, "-l: out of memory");
 	name = strsep(&rest, ",");
-	if (strlen(name) != 4 || strncmp(name, "com", 3) || name[3] < '1' ||
-	    name[3] > '4')
-		return lpc_later(name, arg, err);
-	if (!rest || !*rest)
-		return err_set(
-		    err, -EINVAL,
-		    "-l %s: where to? expected %s,stdio or a tty, tcp=ip:port"
-		    " or a socket path",
-		    arg, name);
-	snprintf(path, sizeof(path), "lpc.%s.path", name);
-	return cfg_set(root, path, rest, err);
+	if (strlen(name) == 4 && !strncmp(name, "com", 3) && name[3] >= '1' &&
+	    name[3] <= '4')
+		return lpc_com(root, arg, name, rest, err);
+	if (!strcmp(name, "bootrom"))
+		return lpc_bootrom(root, arg, rest, err);
+	if (!strcmp(name, "tpm"))
+		return lpc_tpm(root, arg, rest, err);
+	if (!strcmp(name, "fwcfg"))
+		return cfg_set(root, "lpc.fwcfg", rest ? rest : "", err);
+	return lpc_unknown(name, arg, err);
 }
 
 /* ---- -k ---- */
@@ -411,6 +471,8 @@ static const char *const known_variables[] = {"acpi_tables",
 					      "boot.initrd",
 					      "boot.kernel",
 					      "boot.unpack",
+					      "bootrom",
+					      "bootvars",
 					      "chassis.asset_tag",
 					      "chassis.manufacturer",
 					      "chassis.serial_number",
@@ -438,6 +500,9 @@ static const char *const known_variables[] = {"acpi_tables",
 					      "system.sku",
 					      "system.version",
 					      "threads",
+					      "tpm.path",
+					      "tpm.type",
+					      "tpm.version",
 					      "uuid",
 					      "virtio_msix",
 					      "x86.mptable",
@@ -452,7 +517,7 @@ static const char *const known_variables[] = {"acpi_tables",
 static bool variable_known(const char *path)
 {
 	/* Device nodes are checked by their models. */
-	static const char *const families[] = {"pci.", "lpc.", "vcpu."};
+	static const char *const families[] = {"pci.", "lpc.", "vcpu.", "fwcfg."};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(families); i++)

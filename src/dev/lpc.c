@@ -21,6 +21,7 @@
 #define PIRQ_IRQS  0xdef8u /* 3-7, 9-12, 14, 15 */
 
 /* ICH9 13.1.13 and 13.1.14 */
+#define ICH9_COMMAND 0x0007u
 #define PMBASE	     0x40u
 #define PMBASE_PLACE 0xff80u
 #define PMBASE_IO    0x01u
@@ -174,6 +175,9 @@ static void init_registers(struct lpc *lpc, struct pci_ids ids)
 		pci_set32(dev, PMBASE, PMBASE_IO);
 		pci_wmask32(dev, PMBASE, PMBASE_PLACE);
 		dev->wmask[ACPI_CNTL] = ACPI_CNTL_EN;
+		/* Wired so: firmware takes its serial ports only then. */
+		pci_set16(dev, PCI_COMMAND, ICH9_COMMAND);
+		pci_wmask16(dev, PCI_COMMAND, 0);
 	}
 	for (pirq = 0; pirq < IRQ_PIRQS; pirq++) {
 		pci_set8(dev, pirq_reg(pirq), PIRQ_OFF);
@@ -241,9 +245,11 @@ static int lpc_create(const struct model_env *env, struct pci_addr addr,
 	}
 	lpc->irq = env->irq;
 	lpc->ich9 = env->q35;
-	lpc->pm_base = ACPI_PM_EVENT;
+	lpc->pm_base = env->q35 ? 0 : ACPI_PM_EVENT;
 	init_registers(lpc, ids);
 	r = create_devices(lpc, env, err);
+	if (!r && lpc->ich9)
+		r = acpi_pm_move(lpc->pm, 0, err);
 	if (!r)
 		r = pci_host_add(env->pci, &lpc->dev, err);
 	if (r)

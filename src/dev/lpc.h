@@ -14,7 +14,7 @@
  * interrupt that PIRQ A to H is delivered on when the guest uses the 8259s.
  *
  * As ICH9 also PMBASE (40) and ACPI_CNTL (44, bit 7 on): where the ACPI ports
- * are; they are at 400 until firmware says.
+ * are. They are nowhere until firmware says; otherwise at 400.
  *
  * Not here because KVM has them: 8259s with edge/level control, timer, port 61.
  *

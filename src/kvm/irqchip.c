@@ -234,6 +234,7 @@ int kvm_irqchip_create(struct kvm_vm *vm, struct err *err)
 {
 	/* The kernel then also answers port 61h (speaker gate, refresh bit). */
 	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
+	struct kvm_reinject_control reinject = {.pit_reinject = 0};
 	unsigned i;
 
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
@@ -241,6 +242,13 @@ int kvm_irqchip_create(struct kvm_vm *vm, struct err *err)
 			       "kvm: cannot create interrupt controllers");
 	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
 		return err_sys(err, errno, "kvm: cannot create the timer");
+	/*
+	 * Ticks that were missed are lost, as on hardware: a guest that was
+	 * held up would otherwise see nothing but ticks for a while. Guests
+	 * that count ticks to know the time are long gone.
+	 */
+	if (ioctl(vm->fd, KVM_REINJECT_CONTROL, &reinject))
+		return err_sys(err, errno, "kvm: cannot set up the timer");
 	for (i = 0; i < IRQ_PIRQS; i++)
 		vm->pirq_isa[i] = -1;
 	vm->msi_limit = KVM_ROUTES_MAX / 2;

@@ -11,10 +11,10 @@
 #define SMI_CMD	      0xb2
 #define ACPI_ENABLE   0xa0
 #define ACPI_DISABLE  0xa1
-#define PM1_EVT	      0x400
-#define PM1_CNT	      0x404
-#define PM_TMR	      0x408
-#define GPE0	      0x40c
+/* From the base of the ACPI ports. */
+#define PM1_CNT	      0x4
+#define PM_TMR	      0x8
+#define GPE0	      0xc
 #define RESET_PORT    0x92 /* not cf9: writes there may be queued */
 #define RESET_VALUE   0x01
 #define CMOS_CENTURY  0x32
@@ -113,7 +113,7 @@ static size_t add_facs(struct acpi_blob *blob)
 	return start;
 }
 
-static struct acpi_gas port(uint16_t address, uint8_t bytes)
+static struct acpi_gas port(unsigned address, uint8_t bytes)
 {
 	return (struct acpi_gas){
 	    .space = ACPI_SPACE_IO,
@@ -126,7 +126,7 @@ static struct acpi_gas port(uint16_t address, uint8_t bytes)
 }
 
 /* The event block is two registers of two bytes each, accessed as words. */
-static struct acpi_gas event_block(uint16_t address)
+static struct acpi_gas event_block(unsigned address)
 {
 	struct acpi_gas gas = port(address, 2);
 
@@ -137,7 +137,8 @@ static struct acpi_gas event_block(uint16_t address)
 static struct acpi_fadt fadt(const struct machine_desc *desc, size_t facs,
 			     size_t dsdt)
 {
-	struct acpi_gas gpe0 = port(GPE0, 1);
+	unsigned pm = desc->pm_base;
+	struct acpi_gas gpe0 = port(pm + GPE0, 1);
 
 	gpe0.bit_width = 16; /* one byte of status, one of enables */
 	return (struct acpi_fadt){
@@ -149,10 +150,10 @@ static struct acpi_fadt fadt(const struct machine_desc *desc, size_t facs,
 	    .smi_cmd = SMI_CMD,
 	    .acpi_enable = ACPI_ENABLE,
 	    .acpi_disable = ACPI_DISABLE,
-	    .pm1a_evt = PM1_EVT,
-	    .pm1a_cnt = PM1_CNT,
-	    .pm_tmr = PM_TMR,
-	    .gpe0 = GPE0,
+	    .pm1a_evt = pm,
+	    .pm1a_cnt = pm + PM1_CNT,
+	    .pm_tmr = pm + PM_TMR,
+	    .gpe0 = pm + GPE0,
 	    .pm1_evt_len = 4,
 	    .pm1_cnt_len = 2,
 	    .pm_tmr_len = 4,
@@ -167,13 +168,13 @@ static struct acpi_fadt fadt(const struct machine_desc *desc, size_t facs,
 	    .flags = ACPI_FADT_WBINVD | ACPI_FADT_PROC_C1 |
 		     ACPI_FADT_NO_SLEEP_BTN | ACPI_FADT_NO_FIXED_RTC |
 		     ACPI_FADT_TMR_32BIT | ACPI_FADT_RESET_REG |
-		     ACPI_FADT_HEADLESS,
+		     (desc->has_screen ? 0 : ACPI_FADT_HEADLESS),
 	    .reset_reg = port(RESET_PORT, 1),
 	    .reset_value = RESET_VALUE,
 	    .minor_revision = 1,
-	    .x_pm1a_evt = event_block(PM1_EVT),
-	    .x_pm1a_cnt = port(PM1_CNT, 2),
-	    .x_pm_tmr = port(PM_TMR, 4),
+	    .x_pm1a_evt = event_block(pm),
+	    .x_pm1a_cnt = port(pm + PM1_CNT, 2),
+	    .x_pm_tmr = port(pm + PM_TMR, 4),
 	    .x_gpe0 = gpe0,
 	};
 }

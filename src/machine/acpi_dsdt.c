@@ -22,8 +22,7 @@
 #define SLOTS		  32u
 #define PINS		  4u
 #define IRQ_MASK(irq)	  ((uint16_t)(1u << (irq)))
-#define PM_PORTS_BASE	  0x400
-#define PM_PORTS	  0x10
+#define PM_PORTS	  0x80
 #define LEGACY_IO_LAST	  0xcf7 /* cf8-cff is the bridge's own */
 #define LEGACY_IO_RESUMES 0xd00
 
@@ -411,7 +410,7 @@ static void pirq_registers(struct aml *a)
 }
 
 /* Ports of the board that no other device claims. */
-static void isa_board(struct aml *a)
+static void isa_board(struct aml *a, const struct machine_desc *desc)
 {
 	device(a, "SIO", "PNP0C02");
 	aml_name(a, "_CRS");
@@ -421,7 +420,7 @@ static void isa_board(struct aml *a)
 	aml_res_io(a, 0x92, 1);	 /* A20, fast reset */
 	aml_res_io(a, 0xb2, 2);	 /* SMI command */
 	aml_res_io(a, 0x4d0, 2); /* edge/level control */
-	aml_res_io(a, PM_PORTS_BASE, PM_PORTS);
+	aml_res_io(a, desc->pm_base, PM_PORTS);
 	aml_close(a);
 	aml_close(a);
 }
@@ -449,7 +448,7 @@ static void lpc_bridge(struct aml *a, const struct machine_desc *desc)
 	name_int(a, "_ADR",
 		 (uint64_t)desc->lpc_addr.slot << 16 | desc->lpc_addr.func);
 	pirq_registers(a);
-	isa_board(a);
+	isa_board(a, desc);
 	for (i = 0; i < ARRAY_LEN(always); i++)
 		isa_device(a, &always[i]);
 	for (i = 0; desc->has_i8042 && i < ARRAY_LEN(i8042); i++)

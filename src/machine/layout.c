@@ -79,7 +79,8 @@ int layout_check_available(const struct layout *layout, struct err *err)
 	    (unsigned long long)(have >> 20));
 }
 
-int layout_memory(struct cfg *root, struct err *err, struct layout *ret_layout)
+int layout_memory(struct cfg *root, bool firmware, struct err *err,
+		  struct layout *ret_layout)
 {
 	char text[32] = "";
 	uint64_t size = MEMORY_DEFAULT, host = host_memory("MemTotal");
@@ -105,7 +106,8 @@ int layout_memory(struct cfg *root, struct err *err, struct layout *ret_layout)
 		    "memory.size=%s: this host has only %llu MiB in all; give"
 		    " the guest less",
 		    text, (unsigned long long)(host >> 20));
-	ret_layout->low_bytes = MIN(size, LAYOUT_LOW_MAX);
+	ret_layout->low_bytes =
+	    MIN(size, firmware ? LAYOUT_LOW_MAX_FW : LAYOUT_LOW_MAX);
 	ret_layout->high_bytes = size - ret_layout->low_bytes;
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * The guest's physical address map: what lies where, decided once.
  *
- *   0            - low RAM end (at most 3 GiB)
+ *   0            - low RAM end (at most 3 GiB; 2 GiB when firmware boots)
  *   a0000-fffff    legacy hole and firmware tables (RAM underneath e0000)
  *   c0000000       32-bit PCI window, 512 MiB
  *   e0000000       ECAM, 256 MiB
@@ -11,6 +11,7 @@
  *   above          64-bit PCI window, as large as the devices need, at least
  *                  LAYOUT_MEM64_MIN, naturally aligned for the largest BAR
  *
+ * When firmware boots, it places windows and ECAM itself.
  * Same places as bhyve's where bhyve has them.
  */
 #ifndef MACHINE_LAYOUT_H
@@ -27,6 +28,10 @@
 #define LAYOUT_ECAM_BASE  0xe0000000ull
 #define LAYOUT_HIGH_BASE  (4ull << 30)
 #define LAYOUT_MEM64_MIN  (32ull << 30)
+/* Firmware keeps ECAM between 2.75 GiB and the I/O APIC, RAM below. */
+#define LAYOUT_LOW_MAX_FW (2ull << 30)
+#define LAYOUT_FW_IO_BASE 0x1000ull
+#define LAYOUT_FW_IO_SIZE 0xf000ull
 #define LAYOUT_IO_BASE	  0x2000ull
 #define LAYOUT_IO_SIZE	  0xe000ull
 
@@ -38,7 +43,7 @@ struct layout {
  * From memory.size (default 256 MiB): page-aligned and not more than the
  * host's whole memory (MemTotal of /proc/meminfo).
  */
-MUST_CHECK int layout_memory(struct cfg *root, struct err *err,
+MUST_CHECK int layout_memory(struct cfg *root, bool firmware, struct err *err,
 			     struct layout *ret_layout);
 
 /*

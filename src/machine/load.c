@@ -9,6 +9,7 @@
 #include "dev/rtc.h"
 #include "machine/boot_linux.h"
 #include "machine/desc.h"
+#include "machine/firmware.h"
 
 /* ---- processors ---- */
 
@@ -171,8 +172,54 @@ static unsigned describe_buses(struct pci_host *pci,
 	return n;
 }
 
-static int describe(const struct load_params *p, struct desc_bus *buses,
-		    struct err *err, struct machine_desc *desc)
+/* Does any memory BAR of bus 0 lie below `limit`? */
+struct below {
+	uint64_t limit;
+	bool found;
+};
+
+static int note_bar_below(void *ctx, struct pci_dev *dev)
+{
+	struct below *below = ctx;
+	unsigned i;
+
+	for (i = 0; i < PCI_BARS; i++) {
+		const struct pci_bar *bar = &dev->bar[i];
+
+		if (bar->size && bar->kind != PCI_BAR_IO && bar->base &&
+		    bar->base < below->limit)
+			below->found = true;
+	}
+	return 0;
+}
+
+/*
+ * Firmware placed the BARs: what it may have used is above or below ECAM up
+ * to the I/O APIC, and everything above RAM.
+ */
+static struct pci_windows firmware_windows(const struct load_params *p)
+{
+	uint64_t ecam = pci_host_ecam(p->pci);
+	uint64_t base = ecam ? ecam + DESC_ECAM_BYTES : LAYOUT_MEM32_BASE;
+	uint64_t end = DESC_IOAPIC_BASE, high, limit;
+	struct below below = {.limit = ecam};
+
+	(void)pci_host_for_each(p->pci, note_bar_below, &below);
+	if (below.found) {
+		base = p->layout->low_bytes;
+		end = ecam;
+	}
+	high = align_up(LAYOUT_HIGH_BASE + p->layout->high_bytes, GIB(1));
+	limit = 1ull << MIN(kvm_vm_phys_bits(p->kvm), 52u);
+	return (struct pci_windows){
+	    .io = {LAYOUT_FW_IO_BASE, LAYOUT_FW_IO_SIZE},
+	    .mem32 = {base, end - base},
+	    .mem64 = {high, limit > high ? limit - high : 0},
+	};
+}
+
+int load_describe(const struct load_params *p, struct desc_bus *buses,
+		  struct err *err, struct machine_desc *desc)
 {
 	struct lpc *lpc = load_find_lpc(p->pci);
 	bool mptable;
@@ -188,17 +235,21 @@ static int describe(const struct load_params *p, struct desc_bus *buses,
 	    .threads = p->topology->threads,
 	    .low_bytes = p->layout->low_bytes,
 	    .high_bytes = p->layout->high_bytes,
-	    .ecam_base = LAYOUT_ECAM_BASE,
+	    .ecam_base = pci_host_ecam(p->pci),
 	    .buses = buses,
 	    .bus_count = describe_buses(p->pci, buses),
 	    .has_lpc = lpc != NULL,
-	    .has_mptable = mptable,
+	    .has_mptable = mptable && !p->firmware,
+	    .has_screen = p->has_screen,
 	    .root = p->root,
 	};
+	if (p->firmware)
+		buses[0].windows = firmware_windows(p);
 	if (lpc) {
 		desc->lpc_addr = lpc_addr(lpc);
 		desc->coms = lpc_coms(lpc);
 		desc->has_i8042 = true;
+		desc->pm_base = lpc_pm_base(lpc);
 	}
 	return load_uuid(p->root, err, desc->uuid);
 }
@@ -263,13 +314,15 @@ int load_guest(const struct load_params *p, struct err *err)
 
 	if (!buses)
 		return err_set(err, -ENOMEM, "machine: out of memory");
+	tell_cmos(p);
+	if (p->firmware)
+		return firmware_load(p->firmware, p, err);
 	if (!cfg_raw(p->root, "boot.kernel"))
 		return err_set(
 		    err, -EINVAL,
-		    "nothing to boot: give a Linux kernel with"
-		    " -o boot.kernel=FILE (firmware is not in this version)");
-	tell_cmos(p);
-	r = describe(p, buses, err, &desc);
+		    "nothing to boot: give firmware with -l bootrom,FILE or a"
+		    " Linux kernel with -o boot.kernel=FILE");
+	r = load_describe(p, buses, err, &desc);
 	if (!r)
 		r = desc_write_tables(&desc, p->gmem, err, &rsdp);
 	return r ? r : load_linux(p, &desc, rsdp, err);

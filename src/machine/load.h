@@ -3,8 +3,7 @@
  * What the guest finds in memory when it starts: the boot image chosen by the
  * configuration, and the firmware tables that describe the built machine.
  *
- * Today the only boot image is a Linux kernel (boot.kernel); firmware will be
- * the second choice in load_guest().
+ * The boot image is a Linux kernel (boot.kernel) or firmware (firmware.h).
  */
 #ifndef MACHINE_LOAD_H
 #define MACHINE_LOAD_H
@@ -21,6 +20,10 @@ struct load_topology {
 	unsigned cpus, sockets, cores, threads;
 };
 
+struct firmware;
+struct desc_bus;
+struct machine_desc;
+
 struct load_params {
 	struct cfg *root;
 	struct gmem *gmem;
@@ -28,11 +31,21 @@ struct load_params {
 	const struct load_topology *topology;
 	struct pci_host *pci;
 	struct kvm_vm *kvm;
+	struct firmware *firmware; /* NULL: a kernel is loaded */
+	bool has_screen;
 };
 
 /* Reads cpus, sockets, cores, threads; -EINVAL with bhyve's sentence. */
 MUST_CHECK int load_topology(struct cfg *root, struct err *err,
 			     struct load_topology *ret_topology);
+
+/*
+ * What the tables are written from, as the machine is now. `buses` has room
+ * for DESC_BUSES_MAX zeroed entries and must outlive *ret_desc.
+ */
+MUST_CHECK int load_describe(const struct load_params *params,
+			     struct desc_bus *buses, struct err *err,
+			     struct machine_desc *ret_desc);
 
 MUST_CHECK int load_guest(const struct load_params *params, struct err *err);
 

@@ -12,9 +12,11 @@
 
 #include <string.h>
 
+#include "backend/input.h"
 #include "base/log.h"
 #include "kvm/kvm.h"
 #include "machine/catalog.h"
+#include "machine/firmware.h"
 #include "machine/layout.h"
 #include "machine/load.h"
 #include "vfio/vfio.h"
@@ -38,6 +40,9 @@ struct machine {
 	struct irq_shared *lines;
 	struct pci_host *pci;
 	struct vfio_ctx *vfio;
+	struct input_hub *input;
+	struct firmware *firmware; /* NULL: a kernel is booted */
+	bool wants_firmware;
 	struct model_env env;
 	struct ev_timer *dead_timer, *cf8_timer;
 	unsigned cf8_drains; /* so far */
@@ -67,8 +72,10 @@ static int create_memory(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
 	bool in_core;
-	int r = layout_memory(root, err, &m->layout);
+	int r = firmware_wanted(root, err, &m->wants_firmware);
 
+	if (!r)
+		r = layout_memory(root, m->wants_firmware, err, &m->layout);
 	if (!r)
 		r = cfg_bool(root, "memory.guest_in_core", false, err,
 			     &in_core);
@@ -130,7 +137,8 @@ static int create_buses(struct machine *m, struct err *err)
 	    .mmio = m->mmio,
 	    .irq = kvm_vm_irq(m->kvm),
 	    .lines = m->lines,
-	    .ecam_base = LAYOUT_ECAM_BASE,
+	    /* Firmware programs the chipset's register itself. */
+	    .ecam_base = m->wants_firmware ? 0 : LAYOUT_ECAM_BASE,
 	};
 	/* The PCI address port; without queueing it only costs more exits. */
 	if (kvm_vm_coalesce_port(m->kvm, CF8_PORT, CF8_BYTES))
@@ -257,9 +265,9 @@ static int assign_addresses(struct machine *m, struct err *err)
 	pci_host_mem64_need(m->pci, &need, &align);
 	r = layout_windows(&m->layout, need, align, kvm_vm_phys_bits(m->kvm),
 			   err, &windows);
-	if (!r)
-		r = cfg_bool(m->params.root, "pci.enable_bars", true, err,
-			     &decode);
+	if (r || m->wants_firmware)
+		return r;
+	r = cfg_bool(m->params.root, "pci.enable_bars", true, err, &decode);
 	return r ? r : pci_host_assign(m->pci, &windows, decode, err);
 }
 
@@ -298,10 +306,12 @@ static void fill_env(struct machine *m)
 	    .memmap = kvm_vm_memmap(m->kvm),
 	    .pci = m->pci,
 	    .loop = m->params.loop,
+	    .input = m->input,
 	    .clock = clock_host(),
 	    .root = m->params.root,
 	    .end = end_hook,
 	    .end_ctx = m,
+	    .q35 = m->wants_firmware,
 	    .vfio = m->vfio,
 	};
 }
@@ -314,7 +324,8 @@ static int machine_build(struct machine *m, struct err *err)
 	    (aspace_create("I/O ports", 0x10000, &m->pio) ||
 	     aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
 	     ev_timer_create(m->params.loop, dead_check, m, &m->dead_timer) ||
-	     ev_timer_create(m->params.loop, cf8_drain, m, &m->cf8_timer)))
+	     ev_timer_create(m->params.loop, cf8_drain, m, &m->cf8_timer) ||
+	     input_hub_create(&m->input)))
 		r = err_set(err, -ENOMEM, "machine: out of memory");
 	if (!r)
 		r = create_kvm(m, err);
@@ -328,6 +339,8 @@ static int machine_build(struct machine *m, struct err *err)
 	r = create_devices(m, err);
 	if (!r)
 		r = assign_addresses(m, err);
+	if (!r && m->wants_firmware)
+		r = firmware_create(&m->env, err, &m->firmware);
 	/* Passthrough has pinned everything already. */
 	if (!r && m->wired && !vfio_device_count(m->vfio))
 		r = gmem_lock(m->gmem, err);
@@ -361,6 +374,7 @@ int machine_load(struct machine *m, struct err *err)
 	    .topology = &m->topology,
 	    .pci = m->pci,
 	    .kvm = m->kvm,
+	    .firmware = m->firmware,
 	};
 
 	return load_guest(&params, err);
@@ -393,7 +407,9 @@ void machine_destroy(struct machine *m)
 		return;
 	if (m->kvm)
 		kvm_vm_stop(m->kvm);
+	firmware_destroy(m->firmware);
 	pci_host_destroy(m->pci);
+	input_hub_destroy(m->input);
 	vfio_ctx_destroy(m->vfio);
 	irq_shared_destroy(m->lines);
 	kvm_vm_destroy(m->kvm);

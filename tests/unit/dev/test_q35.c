@@ -122,6 +122,8 @@ static void lpc_is_ich9s(void **state)
 
 	make(fake, &lpc_model, slot31);
 	assert_int_equal(fake_cfg_read(fake, slot31, 0, 4), 0x29188086);
+	fake_cfg_write(fake, slot31, 4, 2, 0);
+	assert_int_equal(fake_cfg_read(fake, slot31, 4, 2), 7);
 	assert_int_equal(fake_cfg_read(fake, slot31, PMBASE, 4), 1);
 	assert_int_equal(fake_cfg_read(fake, slot31, ACPI_CNTL, 4), 0);
 }
@@ -133,7 +135,7 @@ static void firmware_places_the_acpi_ports(void **state)
 
 	make(fake, &lpc_model, slot31);
 	lpc = lpc_from_dev(pci_host_find(fake->env.pci, slot31));
-	assert_int_equal(lpc_pm_base(lpc), 0x400);
+	assert_int_equal(lpc_pm_base(lpc), 0);
 	fake_cfg_write(fake, slot31, PMBASE, 4, 0x601);
 	assert_int_equal(lpc_pm_base(lpc), 0); /* not decoded yet */
 	assert_int_equal(fake_in16(fake, 0x404), 0xffff);
