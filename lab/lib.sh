@@ -243,12 +243,15 @@ linux_boots() {
 # holders: processes that have a VFIO group or a VM (but for host/hold.c, which
 # always has)
 holders() {
-	for held in /dev/vfio/* /dev/kvm; do
-		[ -c "$held" ] || continue
-		for holder in $(fuser "$held" 2>/dev/null); do
-			[ "$(cat "/proc/$holder/comm")" = hold ] ||
-				echo "$held: held by process $holder"
-		done
+	for held in /proc/[0-9]*/fd/*; do
+		file=$(readlink "$held" 2>/dev/null) || continue
+		case $file in
+		/dev/vfio/* | /dev/kvm) ;;
+		*) continue ;;
+		esac
+		holder=${held#/proc/} holder=${holder%%/*}
+		[ "$(cat "/proc/$holder/comm" 2>/dev/null)" = hold ] ||
+			echo "$file: held by process $holder"
 	done
 }
 

@@ -24,6 +24,7 @@ struct control {
 	void *ctx;
 	int status_fd, listen_fd;
 	struct ev_fd *status_event, *listen_event;
+	struct ev_timer *listen_again;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client clients[CONTROL_CLIENTS];
 };
@@ -87,6 +88,13 @@ static void client_ready(void *ctx, unsigned events UNUSED)
 		client_close(client);
 }
 
+static void listen_again(void *ctx)
+{
+	struct control *control = ctx;
+
+	ev_fd_set(control->listen_event, EV_IN);
+}
+
 static void listen_ready(void *ctx, unsigned events UNUSED)
 {
 	struct control *control = ctx;
@@ -94,6 +102,11 @@ static void listen_ready(void *ctx, unsigned events UNUSED)
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	size_t i;
 
+	/* A client we have no descriptor for stays ready: look again later. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		ev_fd_set(control->listen_event, 0);
+		ev_timer_arm(control->listen_again, NS_PER_S);
+	}
 	if (fd < 0)
 		return;
 	for (i = 0; i < CONTROL_CLIENTS; i++) {
@@ -178,8 +191,11 @@ static int open_listener(struct control *control, struct cfg *root,
 	    listen(control->listen_fd, CONTROL_CLIENTS))
 		return err_sys(err, errno, "control=%s: cannot listen", path);
 	strcpy(control->path, path);
-	r = ev_fd_create(control->loop, control->listen_fd, EV_IN, listen_ready,
-			 control, &control->listen_event);
+	r = ev_timer_create(control->loop, listen_again, control,
+			    &control->listen_again);
+	if (!r)
+		r = ev_fd_create(control->loop, control->listen_fd, EV_IN,
+				 listen_ready, control, &control->listen_event);
 	return r ? err_sys(err, r, "control=%s", path) : 0;
 }
 
@@ -219,6 +235,7 @@ void control_destroy(struct control *control)
 		return;
 	for (i = 0; i < CONTROL_CLIENTS; i++)
 		client_close(&control->clients[i]);
+	ev_timer_destroy(control->listen_again);
 	ev_fd_destroy(control->listen_event);
 	ev_fd_destroy(control->status_event);
 	if (control->listen_fd >= 0)

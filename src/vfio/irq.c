@@ -326,7 +326,7 @@ static int msix_allocate(struct vfio_device *d, unsigned n)
 			 VFIO_IRQ_SET_ACTION_TRIGGER, 0, n, fds);
 	/* A positive answer is how many the host could give. */
 	if (r > 0 && (unsigned)r < n) {
-		n = (unsigned)r;
+		irq->ceiling = n = (unsigned)r;
 		r = vfio_irq_set(d, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, n, fds);
 	}
@@ -341,7 +341,8 @@ static unsigned msix_block(const struct vfio_device *d, unsigned need)
 	if (msix_can_grow(d))
 		return MAX(need, 1u);
 	n = MAX(n, need);
-	return MIN(n, msix_count(d));
+	n = MIN(n, msix_count(d));
+	return d->irq.ceiling ? MIN(n, d->irq.ceiling) : n;
 }
 
 static int msix_regrow(struct vfio_device *d, unsigned need)
@@ -374,6 +375,9 @@ static int msix_arm(struct vfio_device *d, unsigned n)
 	int32_t fd = irq->vector[n].fd;
 	int r;
 
+	/* The host said how many it has: asking again would only cost. */
+	if (irq->ceiling && n >= irq->ceiling)
+		return -ENOSPC;
 	if (n >= irq->allocated && !(irq->allocated && msix_can_grow(d))) {
 		irq->vector[n].armed = true;
 		r = msix_regrow(d, n + 1);

@@ -150,6 +150,7 @@ struct vfio_irq {
 	struct vfio_vector *vector;
 	unsigned vectors;   /* room in vector[] */
 	unsigned allocated; /* vectors the kernel has set up */
+	unsigned ceiling;   /* MSI-X vectors the host has; 0: not known */
 	int epoll_fd;	    /* eventfds of masked vectors */
 	struct ev_fd *epoll_event;
 	int intx_fd, resample_fd;

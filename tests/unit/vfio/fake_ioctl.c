@@ -169,6 +169,7 @@ static void irq_hardware(struct fake_device *dev)
 
 static void irq_none(struct fake_device *dev)
 {
+	dev->teardowns += dev->irq_index != -1;
 	dev->irq_index = -1;
 	dev->vectors = 0;
 	dev->intx_unmask_fd = -1;

@@ -70,6 +70,7 @@ struct fake_device {
 	/* Interrupts as set by VFIO_DEVICE_SET_IRQS. */
 	int irq_index; /* -1 none */
 	unsigned vectors;
+	unsigned teardowns; /* of interrupts that were set up */
 	int fd[FAKE_VECTORS];
 	int intx_unmask_fd;
 	int err_fd, req_fd;

@@ -87,6 +87,7 @@ static void test_grows_in_place(void **state UNUSED)
 /* The host has only 20 vectors left: the guest gets those. */
 static void test_host_short(void **state UNUSED)
 {
+	unsigned teardowns;
 	struct world w;
 
 	many_vectors(&w, VFIO_IRQ_INFO_NORESIZE);
@@ -99,6 +100,13 @@ static void test_host_short(void **state UNUSED)
 	/* One that there is still works. */
 	vector_write(&w, 5, false);
 	assert_true(fake_fire(DEV(&w), 5));
+	/* Asking for more again disturbs nobody: the host's number is known. */
+	teardowns = DEV(&w)->teardowns;
+	vector_write(&w, 40, true);
+	vector_write(&w, 40, false);
+	vector_write(&w, 30, false);
+	assert_int_equal(DEV(&w)->teardowns, teardowns);
+	assert_int_equal(DEV(&w)->vectors, 20);
 	world_fini(&w);
 }
 
