@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "byway/usage.h"
+#include "dev/firmware/fwcfg.h"
 #include "machine/catalog.h"
 
 #define SLOT_BUS_MAX	255
@@ -400,6 +401,8 @@ static int apply(struct cfg *root, int letter, const char *arg, struct err *err)
 			   : 0;
 	case 'p':
 		return pin(root, arg, err);
+	case 'f':
+		return fwcfg_parse_user(root, arg, err);
 	case 'I':
 		return 0; /* obsolete in bhyve too */
 	default:
@@ -517,7 +520,8 @@ static const char *const known_variables[] = {"acpi_tables",
 static bool variable_known(const char *path)
 {
 	/* Device nodes are checked by their models. */
-	static const char *const families[] = {"pci.", "lpc.", "vcpu.", "fwcfg."};
+	static const char *const families[] = {"pci.", "lpc.", "vcpu.",
+					       "fwcfg."};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(families); i++)

@@ -25,9 +25,11 @@ static const char usage_text[] =
     "  -W                   virtio devices without MSI-X\n"
     "  -x, -a               offer x2APIC (default), or only xAPIC\n"
     "  -Y                   no MP table\n"
-    "  -K layout            keyboard layout of the screen (kept for later)\n"
+    "  -K layout            keyboard layout of the screen's clients (us)\n"
+    "  -f name=N,string=S   a fw_cfg file for firmware and guest; or file=F\n"
     "  -h                   this help\n"
     "\n"
+    "Boot firmware:       -l bootrom,FILE[,VARIABLES]\n"
     "Boot a Linux kernel: -o boot.kernel=FILE [-o boot.initrd=FILE]\n"
     "                     [-o boot.cmdline=TEXT]\n"
     "\n"
@@ -51,9 +53,13 @@ void usage_devices(FILE *out, int letter)
 	size_t i;
 
 	if (letter == 'l') {
-		fputs("com1 com2 com3 com4   serial port: comN,stdio |"
-		      " comN,/dev/TTY | comN,tcp=IP:PORT | comN,/SOCKET\n",
-		      out);
+		fputs(
+		    "com1 com2 com3 com4   serial port: comN,stdio |"
+		    " comN,/dev/TTY | comN,tcp=IP:PORT | comN,/SOCKET\n"
+		    "bootrom               firmware: bootrom,CODE[,VARIABLES]\n"
+		    "tpm                   TPM 2.0: tpm,swtpm,/SOCKET |"
+		    " tpm,passthru,/dev/tpm0\n",
+		    out);
 		return;
 	}
 	for (i = 0; (model = catalog_at(i)); i++)

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "backend/input.h"
 #include "dev/ps2.h"
 
 /* Status register, port 64 */
@@ -54,6 +55,8 @@ struct answer {
 
 struct i8042 {
 	struct aspace *pio;
+	struct input_hub *hub; /* NULL: nobody types */
+	struct input_sink sink;
 	struct irq_shared *lines;
 	vm_end_fn *end;
 	void *end_ctx;
@@ -359,6 +362,17 @@ void i8042_mouse(struct i8042 *kbc, int dx, int dy, int dz, uint8_t buttons)
 	pthread_mutex_unlock(&kbc->lock);
 }
 
+static void sink_key(void *ctx, uint8_t key, bool down)
+{
+	i8042_key(ctx, key, down);
+}
+
+/* A mouse counts upwards; the wheel turns towards the user. */
+static void sink_pointer(void *ctx, const struct input_pointer *event)
+{
+	i8042_mouse(ctx, event->dx, -event->dy, -event->wheel, event->buttons);
+}
+
 /* ---- life ---- */
 
 static void reset_state(struct i8042 *kbc)
@@ -421,6 +435,14 @@ int i8042_create(const struct model_env *env, struct err *err,
 	r = aspace_add(env->pio, &kbc->data_region, 0x60, err);
 	if (!r)
 		r = aspace_add(env->pio, &kbc->command_region, 0x64, err);
+	if (!r && env->input) {
+		kbc->hub = env->input;
+		kbc->sink = (struct input_sink){
+		    .key = sink_key, .pointer = sink_pointer, .ctx = kbc};
+		r = input_add(kbc->hub, &kbc->sink);
+		if (r)
+			err_sys(err, r, "i8042: input");
+	}
 	if (r) {
 		i8042_destroy(kbc);
 		return r;
@@ -433,6 +455,8 @@ void i8042_destroy(struct i8042 *kbc)
 {
 	if (!kbc)
 		return;
+	if (kbc->hub)
+		input_remove(kbc->hub, &kbc->sink);
 	aspace_remove(kbc->pio, &kbc->data_region);
 	aspace_remove(kbc->pio, &kbc->command_region);
 	kbc->out_full = false;

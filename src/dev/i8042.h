@@ -9,6 +9,8 @@
  *
  * The A20 gate is remembered and shown, and has no effect: memory never wraps.
  *
+ * When there is an input hub, keyboard and mouse are sinks of it.
+ *
  * Threads: ports from any vCPU; i8042_key() and i8042_mouse() from any thread.
  * Limits: those of ps2.h, and 16 answers of the controller itself.
  * Sources: IBM PS/2 Hardware Interface Technical Reference, Keyboard and

@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dev/tpm/crb.h"
+
 #define TABLES_ROOM KIB(128) /* more than there is below 1 MiB */
 
-#define SCI_IRQ	      DESC_SCI_IRQ
-#define SMI_CMD	      0xb2
-#define ACPI_ENABLE   0xa0
-#define ACPI_DISABLE  0xa1
+#define SCI_IRQ	     DESC_SCI_IRQ
+#define SMI_CMD	     0xb2
+#define ACPI_ENABLE  0xa0
+#define ACPI_DISABLE 0xa1
 /* From the base of the ACPI ports. */
 #define PM1_CNT	      0x4
 #define PM_TMR	      0x8
@@ -314,6 +316,18 @@ static size_t add_hpet(struct acpi_blob *blob, const struct machine_desc *desc)
 	return add_table(blob, &hpet, sizeof(hpet));
 }
 
+static size_t add_tpm2(struct acpi_blob *blob, const struct tpm_acpi *tpm)
+{
+	const struct acpi_tpm2 tpm2 = {
+	    .header = header("TPM2", 4),
+	    .platform_class = tpm->platform_class,
+	    .control_area = tpm->control_area,
+	    .start_method = tpm->start_method,
+	};
+
+	return add_table(blob, &tpm2, sizeof(tpm2));
+}
+
 /* ---- roots ---- */
 
 #define LISTED_MAX 8u
@@ -386,6 +400,8 @@ int acpi_build(const struct machine_desc *desc, struct err *err,
 		list(&listed, add_hpet(&blob, desc));
 	if (desc->coms & BIT(0))
 		list(&listed, add_spcr(&blob));
+	if (desc->tpm)
+		list(&listed, add_tpm2(&blob, desc->tpm));
 	rsdt = add_root(&blob, &listed, 4);
 	add_rsdp(&blob, rsdt, add_root(&blob, &listed, 8));
 	if (blob.tables.full) {

@@ -8,7 +8,7 @@
  * a firmware that loads tables itself is given the same records as commands.
  *
  * Tables: RSDP 2, RSDT, XSDT, FADT 5, FACS, DSDT, MADT, MCFG (with ECAM), SPCR
- * (with COM1), HPET (with one).
+ * (with COM1), HPET and TPM2 (with one).
  *
  * Interrupts: IRQ 0 is pin 2 of the I/O APIC; the SCI is IRQ 9, level,
  * active-high: devices assert their line by setting it to 1, and KVM's I/O

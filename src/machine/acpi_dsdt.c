@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "dev/tpm/crb.h"
 #include "machine/acpi.h"
 #include "machine/aml.h"
 
@@ -487,6 +488,22 @@ static void hpet_device(struct aml *a, const struct machine_desc *desc)
 	aml_close(a);
 }
 
+static void tpm_device(struct aml *a, const struct tpm_acpi *tpm)
+{
+	if (!tpm)
+		return;
+	aml_device(a, "TPM");
+	aml_name(a, "_HID");
+	aml_string(a, tpm->hid);
+	aml_name(a, "_STA");
+	aml_int(a, 0x0f);
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_res_memory(a, tpm->memory_base, tpm->memory_size);
+	aml_close(a);
+	aml_close(a);
+}
+
 static void processors(struct aml *a, const struct machine_desc *desc)
 {
 	char name[8];
@@ -544,6 +561,7 @@ void acpi_dsdt_build(const struct machine_desc *desc, struct tbuf *out)
 	}
 	motherboard(a, desc);
 	hpet_device(a, desc);
+	tpm_device(a, desc->tpm);
 	processors(a, desc);
 	aml_close(a);
 }

@@ -4,15 +4,23 @@
 
 #include <string.h>
 
+#include "dev/ahci/ahci_models.h"
+#include "dev/e1000/e1000_model.h"
+#include "dev/fbuf/fbuf_model.h"
 #include "dev/hostbridge.h"
 #include "dev/lpc.h"
+#include "dev/nvme/nvme_model.h"
 #include "dev/virtio_models.h"
+#include "dev/virtio_scsi/virtio_scsi_model.h"
+#include "dev/xhci/xhci_model.h"
 #include "vfio/vfio.h"
 
 static const struct pci_model *const models[] = {
     &hostbridge_model, &amd_hostbridge_model, &lpc_model,
     &passthru_model,   &virtio_blk_model,     &virtio_net_model,
-    &virtio_rnd_model,
+    &virtio_rnd_model, &virtio_scsi_model,    &ahci_model,
+    &ahci_hd_model,    &ahci_cd_model,	      &nvme_model,
+    &e1000_model,      &fbuf_model,	      &xhci_model,
 };
 
 const struct pci_model *catalog_at(size_t i)

@@ -37,6 +37,8 @@
 #define DESC_SCI_IRQ	   9u
 #define DESC_BUSES_MAX	   256u
 
+struct tpm_acpi;
+
 struct desc_bus {
 	uint8_t bus;
 	uint32_t slots; /* bit n: slot n has a device */
@@ -57,6 +59,7 @@ struct machine_desc {
 	uint16_t pm_base;	     /* of the ACPI ports */
 	uint32_t hpet_block_id; /* low half of its capabilities; 0: no HPET */
 	bool has_mptable;
+	const struct tpm_acpi *tpm; /* dev/tpm/crb.h; NULL: none */
 	uint8_t uuid[16]; /* in the order its text has */
 	/* bios.*, system.*, board.*, chassis.* are read here; NULL: none. */
 	struct cfg *root;

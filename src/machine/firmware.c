@@ -13,6 +13,7 @@
  */
 #include "machine/firmware.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -85,14 +86,14 @@ int firmware_wanted(struct cfg *root, struct err *err, bool *ret_wanted)
 /* Where a BIOS runs after its first jump; it expects to be there already. */
 static int copy_bios(struct firmware *fw, struct gmem *gmem, struct err *err)
 {
-	size_t len, low;
-	const uint8_t *image = flash_image_bytes(fw->flash, &len);
+	uint64_t len = GIB(4) - flash_base(fw->flash);
+	const void *tail = flash_image_tail(fw->flash, BIOS_LOW_BYTES);
 	int r;
 
-	if (len > BIOS_IMAGE_MAX)
+	if (len > BIOS_IMAGE_MAX || !tail)
 		return 0;
-	low = MIN(len, (size_t)BIOS_LOW_BYTES);
-	r = gmem_write(gmem, gpa(MIB(1) - low), image + len - low, low);
+	r = gmem_write(gmem, gpa(MIB(1) - BIOS_LOW_BYTES), tail,
+		       BIOS_LOW_BYTES);
 	return r ? err_sys(err, r, "bootrom: cannot copy below 1 MiB") : 0;
 }
 
@@ -101,15 +102,18 @@ int firmware_create(const struct model_env *env, struct err *err,
 {
 	struct firmware *fw = calloc(1, sizeof(*fw));
 	char rom[PATH_MAX], vars[PATH_MAX];
-	int r, has_vars;
+	struct flash_params params = {.code = rom};
+	int r;
 
 	if (!fw)
 		return err_set(err, -ENOMEM, "firmware: out of memory");
 	r = get_path(env->root, "bootrom", rom, err);
-	has_vars = r < 0 ? r : get_path(env->root, "bootvars", vars, err);
-	r = has_vars < 0 ? has_vars
-			 : flash_create(env, rom, has_vars ? vars : NULL, err,
-					&fw->flash);
+	if (r > 0)
+		r = get_path(env->root, "bootvars", vars, err);
+	if (r > 0)
+		params.vars = vars;
+	if (r >= 0)
+		r = flash_create(env, &params, err, &fw->flash);
 	if (!r)
 		r = copy_bios(fw, env->gmem, err);
 	if (!r)

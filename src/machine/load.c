@@ -241,6 +241,7 @@ int load_describe(const struct load_params *p, struct desc_bus *buses,
 	    .has_lpc = lpc != NULL,
 	    .has_mptable = mptable && !p->firmware,
 	    .has_screen = p->has_screen,
+	    .tpm = p->tpm,
 	    .root = p->root,
 	};
 	if (p->firmware)

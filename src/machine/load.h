@@ -23,6 +23,7 @@ struct load_topology {
 struct firmware;
 struct desc_bus;
 struct machine_desc;
+struct tpm_acpi;
 
 struct load_params {
 	struct cfg *root;
@@ -33,6 +34,7 @@ struct load_params {
 	struct kvm_vm *kvm;
 	struct firmware *firmware; /* NULL: a kernel is loaded */
 	bool has_screen;
+	const struct tpm_acpi *tpm; /* NULL: none */
 };
 
 /* Reads cpus, sockets, cores, threads; -EINVAL with bhyve's sentence. */

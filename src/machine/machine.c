@@ -14,6 +14,8 @@
 
 #include "backend/input.h"
 #include "base/log.h"
+#include "dev/fbuf/fbuf_model.h"
+#include "dev/tpm/crb.h"
 #include "kvm/kvm.h"
 #include "machine/catalog.h"
 #include "machine/firmware.h"
@@ -41,6 +43,9 @@ struct machine {
 	struct pci_host *pci;
 	struct vfio_ctx *vfio;
 	struct input_hub *input;
+	struct tpm_crb *tpm;
+	struct tpm_acpi tpm_acpi;
+	struct fbuf *fbuf;	   /* NULL: no screen */
 	struct firmware *firmware; /* NULL: a kernel is booted */
 	bool wants_firmware;
 	struct model_env env;
@@ -255,6 +260,30 @@ static int create_devices(struct machine *m, struct err *err)
 	return pci_host_finish(m->pci, err);
 }
 
+static int note_fbuf(void *ctx, struct pci_dev *dev)
+{
+	struct machine *m = ctx;
+
+	m->fbuf = fbuf_from_dev(dev);
+	return m->fbuf != NULL;
+}
+
+/* What is neither a PCI function nor behind the LPC bridge. */
+static int create_others(struct machine *m, struct err *err)
+{
+	struct cfg *tpm = cfg_find(m->params.root, "tpm");
+	int r = 0;
+
+	(void)pci_host_for_each(m->pci, note_fbuf, m);
+	if (tpm) {
+		r = tpm_crb_create(&m->env, tpm, err, &m->tpm);
+		m->tpm_acpi = tpm_crb_acpi();
+	}
+	if (!r && m->wants_firmware)
+		r = firmware_create(&m->env, err, &m->firmware);
+	return r;
+}
+
 static int assign_addresses(struct machine *m, struct err *err)
 {
 	struct pci_windows windows;
@@ -339,8 +368,8 @@ static int machine_build(struct machine *m, struct err *err)
 	r = create_devices(m, err);
 	if (!r)
 		r = assign_addresses(m, err);
-	if (!r && m->wants_firmware)
-		r = firmware_create(&m->env, err, &m->firmware);
+	if (!r)
+		r = create_others(m, err);
 	/* Passthrough has pinned everything already. */
 	if (!r && m->wired && !vfio_device_count(m->vfio))
 		r = gmem_lock(m->gmem, err);
@@ -375,17 +404,36 @@ int machine_load(struct machine *m, struct err *err)
 	    .pci = m->pci,
 	    .kvm = m->kvm,
 	    .firmware = m->firmware,
+	    .has_screen = m->fbuf != NULL,
+	    .tpm = m->tpm ? &m->tpm_acpi : NULL,
 	};
 
 	return load_guest(&params, err);
 }
 
-int machine_start(struct machine *m, struct err *err)
+static int start_vcpus(struct machine *m, struct err *err)
 {
 	ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
 	if (m->cf8_drains < CF8_DRAINS)
 		ev_timer_arm(m->cf8_timer, CF8_DRAIN_NS);
 	return kvm_vm_start(m->kvm, err);
+}
+
+/* The screen's first client is there. */
+static void screen_ready(void *ctx)
+{
+	struct machine *m = ctx;
+	struct err err = {0};
+
+	if (start_vcpus(m, &err))
+		machine_end(m, VM_END_ERROR, err.msg);
+}
+
+int machine_start(struct machine *m, struct err *err)
+{
+	if (m->fbuf && fbuf_wait(m->fbuf, screen_ready, m))
+		return 0;
+	return start_vcpus(m, err);
 }
 
 int machine_stop(struct machine *m, enum vm_end *ret_end, const char **ret_why)
@@ -408,6 +456,7 @@ void machine_destroy(struct machine *m)
 	if (m->kvm)
 		kvm_vm_stop(m->kvm);
 	firmware_destroy(m->firmware);
+	tpm_crb_destroy(m->tpm);
 	pci_host_destroy(m->pci);
 	input_hub_destroy(m->input);
 	vfio_ctx_destroy(m->vfio);

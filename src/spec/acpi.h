@@ -194,6 +194,15 @@ struct acpi_hpet {
 } ACPI_PACKED;
 static_assert(sizeof(struct acpi_hpet) == 56, "HPET 3.2.4");
 
+struct acpi_tpm2 { /* revision 4, without parameters and log */
+	struct acpi_header header;
+	uint16_t platform_class; /* 0: client */
+	uint16_t reserved;
+	uint64_t control_area;
+	uint32_t start_method;
+} ACPI_PACKED;
+static_assert(sizeof(struct acpi_tpm2) == 52, "TCG ACPI 1.4, table 7");
+
 struct acpi_spcr { /* revision 2 */
 	struct acpi_header header;
 	uint8_t interface_type; /* 0: 16550 */
