@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "backend/tpm/tpm.h"
 #include "base/log.h"
 #include "byway/usage.h"
 #include "dev/firmware/fwcfg.h"
@@ -219,30 +220,15 @@ static int lpc_bootrom(struct cfg *root, const char *arg, char *rest,
 	return r;
 }
 
-/* tpm,swtpm,SOCKET[,version=2.0] or tpm,passthru,/dev/tpm0 */
-static int lpc_tpm(struct cfg *root, const char *arg, char *rest,
+static int lpc_tpm(struct cfg *root, const char *arg, const char *rest,
 		   struct err *err)
 {
-	const char *type = strsep(&rest, ","), *path = strsep(&rest, ",");
-	const char *word;
-	int r;
+	struct cfg *node;
+	int r = cfg_make(root, "tpm", err, &node);
 
-	if (!type || !path || !*path)
-		return err_set(err, -EINVAL,
-			       "-l %s: expected tpm,swtpm,SOCKET or"
-			       " tpm,passthru,/dev/tpm0",
-			       arg);
-	r = cfg_set(root, "tpm.type", type, err);
 	if (!r)
-		r = cfg_set(root, "tpm.path", path, err);
-	while (!r && (word = strsep(&rest, ","))) {
-		if (strncmp(word, "version=", 8))
-			return err_set(err, -EINVAL,
-				       "-l %s: \"%s\" is not expected here",
-				       arg, word);
-		r = cfg_set(root, "tpm.version", word + 8, err);
-	}
-	return r;
+		r = tpm_parse(node, rest ? rest : "", err);
+	return r ? err_prefix(err, "-l %s", arg) : 0;
 }
 
 static int lpc_com(struct cfg *root, const char *arg, const char *name,
