@@ -16,24 +16,40 @@
 
 #define WORKER_STACK_BYTES (64u << 10)
 
-int block_open(struct cfg *node, struct err *err, struct block **ret_block)
+/* Takes `file` over, also when it fails. */
+static int block_create(struct block_file *file, struct err *err,
+			struct block **ret_block)
 {
 	struct block *block = calloc(1, sizeof(*block));
-	int r;
 
-	if (!block)
+	if (!block) {
+		block_file_close(file);
 		return err_set(err, -ENOMEM, "disk: out of memory");
-	r = block_file_open(node, err, &block->file);
-	if (r) {
-		free(block);
-		return r;
 	}
+	block->file = *file;
 	pthread_mutex_init(&block->lock, NULL);
 	pthread_cond_init(&block->work, NULL);
 	pthread_cond_init(&block->idle, NULL);
 	block->tail = &block->first;
 	*ret_block = block;
 	return 0;
+}
+
+int block_open(struct cfg *node, struct err *err, struct block **ret_block)
+{
+	struct block_file file;
+	int r = block_file_open(node, err, &file);
+
+	return r ? r : block_create(&file, err, ret_block);
+}
+
+int block_open_memory(struct cfg *node, uint64_t bytes, struct err *err,
+		      struct block **ret_block)
+{
+	struct block_file file;
+	int r = block_file_open_memory(node, bytes, err, &file);
+
+	return r ? r : block_create(&file, err, ret_block);
 }
 
 struct block_info block_info(const struct block *block)

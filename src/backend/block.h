@@ -72,6 +72,12 @@ struct block_info {
  */
 MUST_CHECK int block_open(struct cfg *node, struct err *err,
 			  struct block **ret_block);
+/*
+ * A disk of `bytes` zeroed bytes in memory that is gone when it is closed. Of
+ * the options above ro, nodelete and sectorsize mean something here.
+ */
+MUST_CHECK int block_open_memory(struct cfg *node, uint64_t bytes,
+				 struct err *err, struct block **ret_block);
 struct block_info block_info(const struct block *block);
 /*
  * Never blocks and never calls done() itself, so the caller may hold the lock

@@ -14,21 +14,21 @@
  * The lock is an open-file-description lock: it dies with the process, also
  * with kill -9, and no close() elsewhere in the program can drop it.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "backend/block_internal.h"
+#include "base/holder.h"
 
 #define SECTOR_DEFAULT	 512u
 #define SECTOR_MAX	 65536u
 #define PHYSICAL_FILE	 4096u /* what file systems write at once */
-#define OWNER_TEXT_BYTES 64u
 
 const char *const block_options[] = {"path", "nocache",	 "direct",     "sync",
 				     "ro",   "nodelete", "sectorsize", NULL};
@@ -167,70 +167,21 @@ static int open_disk(struct block_file *file, const struct options *opt,
 
 /* ---- lock ---- */
 
-static bool dir_has_file(const char *dir_path, const struct stat *want)
-{
-	DIR *dir = opendir(dir_path);
-	struct dirent *entry;
-	struct stat st;
-	bool found = false;
-
-	while (dir && !found && (entry = readdir(dir)))
-		found = fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-			entry->d_name[0] != '.' && st.st_ino == want->st_ino &&
-			st.st_dev == want->st_dev;
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/*
- * OFD locks have no owner to ask the kernel for, so: who has the file open?
- * Writes " (process 123, byway)" or nothing.
- */
-static void find_owner(int fd, char ret_text[OWNER_TEXT_BYTES])
-{
-	char path[64], comm[20] = "?";
-	struct dirent *entry;
-	struct stat want;
-	DIR *proc = opendir("/proc");
-	FILE *f;
-	long pid;
-
-	ret_text[0] = '\0';
-	while (proc && !fstat(fd, &want) && (entry = readdir(proc))) {
-		pid = strtol(entry->d_name, NULL, 10);
-		if (pid <= 0 || pid == getpid())
-			continue;
-		snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
-		if (!dir_has_file(path, &want))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-		f = fopen(path, "re");
-		if (f && fgets(comm, sizeof(comm), f))
-			comm[strcspn(comm, "\n")] = '\0';
-		if (f)
-			fclose(f);
-		snprintf(ret_text, OWNER_TEXT_BYTES, " by process %ld (%s)",
-			 pid, comm);
-		break;
-	}
-	if (proc)
-		closedir(proc);
-}
-
 static int lock_disk(const struct block_file *file, struct err *err)
 {
 	struct flock lock = {
 	    .l_type = file->info.read_only ? F_RDLCK : F_WRLCK,
 	    .l_whence = SEEK_SET,
 	};
-	char owner[OWNER_TEXT_BYTES];
+	char owner[HOLDER_TEXT_BYTES] = "";
+	struct stat st;
 
 	if (fcntl(file->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return err_sys(err, -errno, "%s: cannot be locked", file->path);
-	find_owner(file->fd, owner);
+	if (!fstat(file->fd, &st))
+		holder_find(&st, owner);
 	if (file->info.read_only)
 		return err_set(err, -EBUSY,
 			       "%s: written to%s; stop that first,"
@@ -430,6 +381,46 @@ int block_file_open(struct cfg *node, struct err *err,
 {
 	struct block_file file = {.fd = -1};
 	int r = open_checked(node, err, &file);
+
+	if (r)
+		block_file_close(&file);
+	else
+		*ret_file = file;
+	return r;
+}
+
+/* ---- memory ---- */
+
+static int open_memory(struct cfg *node, uint64_t bytes, struct err *err,
+		       struct block_file *file)
+{
+	struct options opt;
+	int r;
+
+	file->path = strdup("memory disk");
+	if (!file->path)
+		return err_set(err, -ENOMEM, "memory disk: out of memory");
+	r = parse_options(node, file->path, err, &opt);
+	if (r)
+		return r;
+	/* There is nothing to keep it on: no cache either. */
+	opt.nocache = false;
+	opt.sync = true;
+	file->info.read_only = opt.ro;
+	file->fd = memfd_create("byway-disk", MFD_CLOEXEC);
+	if (file->fd < 0 || bytes > INT64_MAX ||
+	    ftruncate(file->fd, (off_t)bytes))
+		return err_sys(err, file->fd < 0 ? -errno : -EFBIG,
+			       "%s: cannot have %llu bytes", file->path,
+			       (unsigned long long)bytes);
+	return read_geometry(file, &opt, err);
+}
+
+int block_file_open_memory(struct cfg *node, uint64_t bytes, struct err *err,
+			   struct block_file *ret_file)
+{
+	struct block_file file = {.fd = -1};
+	int r = open_memory(node, bytes, err, &file);
 
 	if (r)
 		block_file_close(&file);

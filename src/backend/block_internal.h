@@ -36,6 +36,9 @@ struct block {
 /* Path, options, locks, geometry: everything that can be explained. */
 MUST_CHECK int block_file_open(struct cfg *node, struct err *err,
 			       struct block_file *ret_file);
+MUST_CHECK int block_file_open_memory(struct cfg *node, uint64_t bytes,
+				      struct err *err,
+				      struct block_file *ret_file);
 void block_file_close(
     struct block_file *file); /* zeroed or half-open allowed */
 

@@ -27,38 +27,70 @@ static void check_result(int ret, const struct err *err)
 	check_text(NULL, err->msg);
 }
 
-static void fuzz_plan(const struct conf *conf)
+/* As a guest with all that a plan can be given besides its file. */
+static int plan_fuzzed(const struct conf *conf, struct err *err,
+		       struct plan *ret_plan)
 {
 	struct guest guest = {.name = "demo", .dir = "/vm/demo", .dirfd = -1};
-	struct words nics = {0};
+	struct words nics = {0}, disks = {0};
+	struct firmware fw = {.code = "/f.fd", .vars = "/v.fd"};
+	struct screen screen;
 	struct plan_input input = {.guest = &guest,
 				   .conf = conf,
+				   .disks = &disks,
 				   .nics = &nics,
-				   .com = {"/dev/pts/1"}};
-	struct plan plan;
-	struct err err = {0};
+				   .com = {"/dev/pts/1"},
+				   .firmware = &fw,
+				   .screen = &screen,
+				   .iso = conf->count % 2 ? "/i.iso" : NULL,
+				   .later_run = conf->count % 4 > 1};
 	int ret;
 
-	/* A guest is checked first, and only then is there a plan. */
-	for (unsigned n = 0; n < PLAN_NICS_MAX; n++) {
-		if (!conf_get(conf, "network%u_type", n))
+	for (unsigned n = 0; n < PLAN_NICS_MAX; n++)
+		if (conf_get(conf, "network%u_type", n))
+			words_add(&nics, "tap%u", n);
+	for (unsigned n = 0; n < DISKS_MAX; n++) {
+		if (!conf_member(conf, "disk%u_type", n))
 			break;
-		words_add(&nics, "tap%u", n);
+		words_add(&disks, "/disk%%%u", n);
 	}
-	for (unsigned n = 0; conf_get(conf, "disk%u_type", n); n++) {
-		if (conf_get(conf, "disk%u_name", n))
-			continue;
-		words_free(&nics);
-		return;
-	}
-	ret = plan_make(&input, &err, &plan);
-	check_result(ret, &err);
+	ret = screen_parse(conf, err, &screen);
+	if (ret == 0)
+		ret = plan_make(&input, err, ret_plan);
 	words_free(&nics);
+	words_free(&disks);
+	return ret;
+}
+
+static void fuzz_plan(const struct conf *conf)
+{
+	struct plan plan;
+	struct err err = {0};
+	int ret = plan_fuzzed(conf, &err, &plan);
+
+	check_result(ret, &err);
 	if (ret < 0)
 		return;
 	for (size_t i = 0; i + 1 < plan.devices.count; i += 2)
 		require(strcmp(plan.devices.word[i], "-s") == 0);
+	for (size_t i = 0; i < plan.secrets.count; i++)
+		check_text(NULL, plan.secrets.word[i]);
 	plan_free(&plan);
+}
+
+static void fuzz_disks(const struct conf *conf)
+{
+	struct guest guest = {.name = "demo", .dir = "/vm/demo", .dirfd = -1};
+	struct place place = {.dir = "/vm", .dev = "/dev"};
+	struct err err = {0};
+	struct disk disk;
+	enum disk_dev dev;
+
+	/* No program is run for a fuzzed file. */
+	if (disk_dev(conf, 0, &err, &dev) < 0 || dev == DISK_ISCSI ||
+	    dev == DISK_ZVOL || dev == DISK_SPARSE_ZVOL)
+		return;
+	check_result(disk_locate(&place, &guest, conf, 0, &err, &disk), &err);
 }
 
 /* A saved value is read back; all others stay. */
@@ -101,6 +133,7 @@ static void fuzz_info(const char *text)
 	require(strcmp(info.host, back.host) == 0);
 	require(strcmp(info.devices, back.devices) == 0);
 	require(strcmp(info.taps, back.taps) == 0);
+	require(strcmp(info.vnc, back.vnc) == 0);
 	require(info.byway.pid == back.byway.pid);
 	require(info.byway.start == back.byway.start);
 	require(info.since == back.since);
@@ -122,10 +155,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ret == 0) {
 		keys_check(conf, &warner);
 		fuzz_plan(conf);
+		fuzz_disks(conf);
 		if (strlen(text) == size)
 			fuzz_write(text, conf);
 		conf_free(conf);
 	}
 	fuzz_info(text);
+	(void)image_name(image_probe(data, size));
 	return 0;
 }
