@@ -164,12 +164,11 @@ static void op_input(struct guest *g, struct feed *in)
 		input_key(g->hub, feed_u8(in), kind & 2);
 		return;
 	}
-	event = (struct input_pointer){
-	    .x = feed_u16(in),
-	    .y = feed_u16(in),
-	    .wheel = kind & 2 ? (int)feed_u32(in) : 0,
-	    .buttons = feed_u8(in),
-	};
+	event = (struct input_pointer){.buttons = kind >> 2};
+	event.x = feed_u16(in);
+	event.y = feed_u16(in);
+	if (kind & 2)
+		event.wheel = (int)feed_u32(in);
 	input_pointer(g->hub, &event);
 }
 
@@ -195,14 +194,13 @@ static void op_control(struct guest *g, struct feed *in)
 {
 	unsigned slot = 1 + feed_u8(in) % 2;
 	uint8_t data[0x100] = {0};
-	struct usb_setup setup = {
-	    .bmRequestType = feed_u8(in),
-	    .bRequest = feed_u8(in) & 0x0f,
-	    .wValue = feed_u16(in),
-	    .wIndex = feed_u8(in),
-	    .wLength = feed_u8(in),
-	};
+	struct usb_setup setup;
 
+	setup.bmRequestType = feed_u8(in);
+	setup.bRequest = feed_u8(in) & 0x0f;
+	setup.wValue = feed_u16(in);
+	setup.wIndex = feed_u8(in);
+	setup.wLength = feed_u8(in);
 	if (g->ep[slot][1].base)
 		(void)guest_control(g, slot, setup, data);
 }
