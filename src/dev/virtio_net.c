@@ -25,6 +25,7 @@
 
 #include "backend/net.h"
 #include "base/log.h"
+#include "dev/nic.h"
 #include "dev/virtio_models.h"
 #include "virtio/virtio.h"
 
@@ -332,43 +333,16 @@ static const struct virtio_ops net_ops = {
 
 /* ---- building ---- */
 
-static int check_options(struct cfg *node, struct err *err)
-{
-	static const char *const own[] = {"device", "mtu", "bootindex"};
-	const char *known[12] = {NULL};
-	unsigned n = 0, i;
-
-	for (i = 0; i < ARRAY_LEN(own); i++)
-		known[n++] = own[i];
-	for (i = 0; net_options[i] && n < ARRAY_LEN(known) - 1; i++)
-		known[n++] = net_options[i];
-	return cfg_check_known(node, known, err);
-}
-
-/* The same guest's NIC in the same slot keeps its address. */
-static int read_mac(struct virtio_net *vn, const struct model_env *env,
-		    struct pci_addr addr, struct cfg *node, struct err *err)
-{
-	char name[256], key[288];
-	int r;
-
-	r = cfg_get(env->root, "name", name, sizeof(name), err);
-	if (r < 0)
-		return r;
-	snprintf(key, sizeof(key), "%u-%u-%u-%s", addr.bus, addr.slot,
-		 addr.func, r > 0 ? name : "");
-	return net_mac(node, key, err, vn->config.mac);
-}
-
 static int read_options(struct virtio_net *vn, const struct model_env *env,
 			struct pci_addr addr, struct cfg *node, struct err *err)
 {
+	static const char *const own[] = {"mtu", NULL};
 	uint64_t mtu;
 	int r;
 
-	r = check_options(node, err);
+	r = nic_check_options(node, own, err);
 	if (!r)
-		r = read_mac(vn, env, addr, node, err);
+		r = nic_mac(env, addr, node, err, vn->config.mac);
 	if (!r)
 		r = cfg_u64(node, "mtu", 0, NET_MTU_MIN, NET_MTU_MAX, err,
 			    &mtu);
@@ -429,25 +403,10 @@ static int net_create(const struct model_env *env, struct pci_addr addr,
 	return r;
 }
 
-/* The first word is the back end, as in "-s 2,virtio-net,tap0,mac=...". */
+/* "-s 2,virtio-net,tap0,mac=..." */
 static int net_parse(struct cfg *node, const char *opts, struct err *err)
 {
-	size_t len = strcspn(opts, ",");
-	char backend[64];
-	int r;
-
-	if (len == 0 || memchr(opts, '=', len))
-		return cfg_set_list(node, opts, err);
-	if (len >= sizeof(backend))
-		return err_set(
-		    err, -EINVAL,
-		    "virtio-net: %.20s...: not the name of a back end", opts);
-	memcpy(backend, opts, len);
-	backend[len] = '\0';
-	r = cfg_set(node, "backend", backend, err);
-	if (!r && opts[len] == ',')
-		r = cfg_set_list(node, opts + len + 1, err);
-	return r;
+	return nic_parse("virtio-net", node, opts, err);
 }
 
 const struct pci_model virtio_net_model = {

@@ -315,6 +315,6 @@ static_assert(sizeof(struct e1000_ctx_desc) == 16, "317453, 3.3.6");
 #define E1000_FRAME_MAX	 16288u /* longest that is not segmented */
 #define E1000_FRAME_MIN	 60u	/* without the frame check sequence */
 #define E1000_FCS_BYTES	 4u
-#define E1000_SHORT_MAX	 1518u /* longest without LPE and FCS: tagged */
+#define E1000_SHORT_MAX	 1518u /* longest without LPE */
 
 #endif

@@ -407,6 +407,33 @@ int ring_span_cut_last(struct ring_span *span, uint8_t **ret_place)
 	return 0;
 }
 
+int ring_span_split(struct ring_span *span, uint64_t len,
+		    struct ring_span *ret_front)
+{
+	struct iovec *iov = span->iov;
+	uint64_t left = len;
+	unsigned whole = 0;
+
+	if (span->bytes < len)
+		return -EBADMSG;
+	while (left > 0 && iov[whole].iov_len <= left)
+		left -= iov[whole++].iov_len;
+	*ret_front = (struct ring_span){iov, whole + (left > 0), len};
+	if (left > 0) {
+		memmove(&iov[whole + 1], &iov[whole],
+			(span->cnt - whole) * sizeof(*iov));
+		span->cnt++;
+		iov[whole].iov_len = (size_t)left;
+		iov[whole + 1].iov_base =
+		    (uint8_t *)iov[whole + 1].iov_base + left;
+		iov[whole + 1].iov_len -= (size_t)left;
+	}
+	span->iov += ret_front->cnt;
+	span->cnt -= ret_front->cnt;
+	span->bytes -= len;
+	return 0;
+}
+
 void ring_poke(uint8_t *place, uint8_t value)
 {
 	*place = value;

@@ -100,6 +100,13 @@ MUST_CHECK int ring_span_put(struct ring_span *span, const void *src,
 /* Cuts the first or last byte off, to be stored later; -EBADMSG when empty. */
 MUST_CHECK int ring_span_cut_first(struct ring_span *span, uint8_t **ret_place);
 MUST_CHECK int ring_span_cut_last(struct ring_span *span, uint8_t **ret_place);
+/*
+ * Cuts the first `len` bytes off as a span of their own, to be filled or read
+ * later; -EBADMSG: too short. When a piece belongs to both spans, those behind
+ * it move up by one: the array must have room for one more behind the span.
+ */
+MUST_CHECK int ring_span_split(struct ring_span *span, uint64_t len,
+			       struct ring_span *ret_front);
 /* Stores a byte that was cut off. */
 void ring_poke(uint8_t *place, uint8_t value);
 

@@ -604,6 +604,41 @@ static void test_span_bytes(void **state)
 	assert_int_equal(byte, 0x77);
 }
 
+static void test_span_split(void **state UNUSED)
+{
+	uint8_t bytes[12] = {0};
+	struct iovec iov[5] = {{bytes, 3}, {bytes + 3, 4}, {bytes + 7, 5}};
+	struct ring_span span = {iov, 3, 12}, front, rest;
+
+	/* More than there is is refused and changes nothing. */
+	assert_int_equal(ring_span_split(&span, 13, &front), -EBADMSG);
+	assert_int_equal(span.cnt, 3);
+	/* Between two pieces: nothing moves. */
+	assert_int_equal(ring_span_split(&span, 3, &front), 0);
+	assert_int_equal(front.cnt, 1);
+	assert_int_equal(front.bytes, 3);
+	assert_ptr_equal(span.iov, &iov[1]);
+	assert_int_equal(span.bytes, 9);
+	/* Inside one. */
+	assert_int_equal(ring_span_split(&span, 6, &rest), 0);
+	assert_int_equal(rest.cnt, 2);
+	assert_int_equal(span.cnt, 1);
+	assert_int_equal(span.bytes, 3);
+	assert_ptr_equal(span.iov->iov_base, bytes + 9);
+	assert_int_equal(span.iov->iov_len, 3);
+	assert_int_equal(ring_span_put(&rest, "abcdef", 6), 0);
+	assert_int_equal(ring_span_put(&span, "xyz", 3), 0);
+	assert_memory_equal(bytes, "\0\0\0abcdefxyz", 12);
+	/* Nothing, and all that is left. */
+	span = (struct ring_span){&(struct iovec){bytes, 2}, 1, 2};
+	assert_int_equal(ring_span_split(&span, 0, &front), 0);
+	assert_int_equal(front.cnt, 0);
+	assert_int_equal(span.cnt, 1);
+	assert_int_equal(ring_span_split(&span, 2, &front), 0);
+	assert_int_equal(front.cnt, 1);
+	assert_int_equal(span.cnt, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -647,6 +682,7 @@ int main(void)
 	    T(test_kick_flag),
 	    T(test_kick_event),
 	    T(test_span_bytes),
+	    T(test_span_split),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
