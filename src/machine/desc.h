@@ -55,12 +55,12 @@ struct machine_desc {
 	struct pci_addr lpc_addr;
 	unsigned coms; /* bit n: COM n + 1 is there */
 	bool has_i8042;
-	bool has_screen;	     /* a display and someone before it */
-	uint16_t pm_base;	     /* of the ACPI ports */
+	bool has_screen;	/* a display and someone before it */
+	uint16_t pm_base;	/* of the ACPI ports */
 	uint32_t hpet_block_id; /* low half of its capabilities; 0: no HPET */
 	bool has_mptable;
 	const struct tpm_acpi *tpm; /* dev/tpm/crb.h; NULL: none */
-	uint8_t uuid[16]; /* in the order its text has */
+	uint8_t uuid[16];	    /* in the order its text has */
 	/* bios.*, system.*, board.*, chassis.* are read here; NULL: none. */
 	struct cfg *root;
 };

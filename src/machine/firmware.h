@@ -35,8 +35,7 @@ MUST_CHECK int firmware_create(const struct model_env *env, struct err *err,
 
 /* `params` is copied; what it points to must outlive the firmware. */
 MUST_CHECK int firmware_load(struct firmware *fw,
-			     const struct load_params *params,
-			     struct err *err);
+			     const struct load_params *params, struct err *err);
 void firmware_destroy(struct firmware *fw); /* NULL allowed */
 
 #endif

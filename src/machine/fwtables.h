@@ -36,8 +36,8 @@ MUST_CHECK int fwtables_acpi(const struct machine_desc *desc, struct err *err,
 void fwtables_fini(struct fwtables *files); /* zeroed struct allowed */
 
 /* Entry point and structures; both initialised here. */
-MUST_CHECK int fwtables_smbios(const struct machine_desc *desc,
-			       struct err *err, struct tbuf *ret_anchor,
+MUST_CHECK int fwtables_smbios(const struct machine_desc *desc, struct err *err,
+			       struct tbuf *ret_anchor,
 			       struct tbuf *ret_tables);
 
 /* RAM as firmware's E820: 20 bytes a range, "etc/e820". */
