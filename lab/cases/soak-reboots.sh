@@ -37,7 +37,10 @@ while [ $run -lt $boots ]; do
 	console_done() {
 		[ "$(cat "$VM_DIR"/soak/com1.log* | grep -c 'LAB: nvme')" -ge $run ]
 	}
-	wait_for 60 console_done || fail "run $run: no use of the NVMe"
+	wait_for 150 console_done || {
+		tail -n 20 "$VM_DIR/soak/com1.log" "$log"
+		fail "run $run: no use of the NVMe"
+	}
 	echo "run $run: supervisor $(use "$supervisor") byway $(use "$(vm_pid soak byway)")" |
 		tee -a uses
 done
