@@ -33,11 +33,14 @@ while [ $run -lt $boots ]; do
 	run=$((run + 1))
 	wait_for 150 over $run || fail "run $run does not begin"
 	runs_are $run || break
-	# Both once they have settled in this run.
+	# byway is a new process each run: compare it at the same point of each.
 	console_done() {
-		[ "$(grep -c 'LAB: nvme' "$VM_DIR/soak/com1.log")" -ge 1 ]
+		[ "$(cat "$VM_DIR"/soak/com1.log* | grep -c 'LAB: nvme')" -ge $run ]
 	}
-	wait_for 60 console_done || true
+	wait_for 150 console_done || {
+		tail -n 20 "$VM_DIR/soak/com1.log" "$log"
+		fail "run $run: no use of the NVMe"
+	}
 	echo "run $run: supervisor $(use "$supervisor") byway $(use "$(vm_pid soak byway)")" |
 		tee -a uses
 done
@@ -53,7 +56,7 @@ vm_traces soak
 # After the first runs nothing may grow: files and threads not at all, memory
 # by less than a page or two of noise each.
 awk '
-	$2 == "2:" { for (i = 4; i <= 10; i++) first[i] = $i; next }
+	$2 == "4:" { for (i = 4; i <= 10; i++) first[i] = $i; next }
 	{ for (i = 4; i <= 10; i++) last[i] = $i }
 	END {
 		bad = 0
@@ -62,6 +65,6 @@ awk '
 		if (last[8] > first[8] || last[10] > first[10]) bad = 1
 		if (last[5] > first[5] + 64 || last[9] > first[9] + 512) bad = 1
 		exit bad
-	}' uses || fail "something grows: $(head -n 1 uses) ... $(tail -n 1 uses)"
+	}' uses || fail "something grows: $(sed -n 3p uses) ... $(tail -n 1 uses)"
 vm passthru release 1/0/0 2/0/0 3/0/0
 nvme_verify 1/0/0 $boots

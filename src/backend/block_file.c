@@ -26,9 +26,9 @@
 #include "backend/block_internal.h"
 #include "base/holder.h"
 
-#define SECTOR_DEFAULT	 512u
-#define SECTOR_MAX	 65536u
-#define PHYSICAL_FILE	 4096u /* what file systems write at once */
+#define SECTOR_DEFAULT 512u
+#define SECTOR_MAX     65536u
+#define PHYSICAL_FILE  4096u /* what file systems write at once */
 
 const char *const block_options[] = {"path", "nocache",	 "direct",     "sync",
 				     "ro",   "nodelete", "sectorsize", NULL};

@@ -46,8 +46,7 @@ MUST_CHECK bool acpi_pm_power_button(struct acpi_pm *pm);
  * same offsets from `base` (a multiple of 128; 0: away). -EEXIST when ports
  * there are taken; then they are nowhere. From a vCPU.
  */
-MUST_CHECK int acpi_pm_move(struct acpi_pm *pm, uint16_t base,
-			    struct err *err);
+MUST_CHECK int acpi_pm_move(struct acpi_pm *pm, uint16_t base, struct err *err);
 
 /* Raises general-purpose event 0 to 7. */
 void acpi_pm_gpe(struct acpi_pm *pm, unsigned event);
