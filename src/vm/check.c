@@ -6,8 +6,10 @@
 
 #include "base/cfg.h"
 #include "vm/plan.h"
+#include "vm/tool.h"
 
 struct checker {
+	const struct place *place;
 	const struct guest *guest;
 	const struct conf *conf;
 	struct err *err;
@@ -52,21 +54,13 @@ static int number_check(const struct checker *c, const char *key, uint64_t min,
 
 static int loader_check(const struct checker *c)
 {
-	const char *loader = conf_get_or(c->conf, "loader", NULL);
-	int rc;
+	enum loader loader;
+	int rc = loader_find(c->conf, c->err, &loader);
 
-	if (!loader)
-		return key_require(
-		    c, "loader",
-		    "loader=\"linux\" is what this version starts");
-	if (strcmp(loader, "linux") != 0)
-		return value_refuse(
-		    c, "loader",
-		    "this version starts loader=\"linux\" only, with "
-		    "linux_kernel, linux_initrd and linux_cmdline");
-	rc = key_require(c, "linux_kernel",
-			 "the path of a Linux kernel image (bzImage)");
-	return rc;
+	if (rc < 0 || loader != LOADER_LINUX)
+		return rc;
+	return key_require(c, "linux_kernel",
+			   "the path of a Linux kernel image (bzImage)");
 }
 
 /* A file the guest cannot start without; `path` is absolute. */
@@ -93,7 +87,10 @@ static int file_check(const struct checker *c, const char *key,
 static int boot_files_check(const struct checker *c)
 {
 	static const char *const keys[] = {"linux_kernel", "linux_initrd"};
+	enum loader loader = LOADER_LINUX;
 
+	if (loader_find(c->conf, NULL, &loader) < 0 || loader != LOADER_LINUX)
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *value = conf_get_or(c->conf, keys[i], NULL);
 		char path[PATH_MAX];
@@ -128,49 +125,70 @@ static int prestart_check(const struct checker *c)
 		       c->conf->path, conf_line(c->conf, "prestart"), path);
 }
 
-static bool has_option(const char *opts, const char *option)
+/* A zvol's stand-in that was never made is easily made. */
+static int disk_missing(const struct checker *c, const struct disk *disk,
+			const char *key)
 {
-	size_t len = strlen(option);
-
-	while (opts && *opts) {
-		size_t word = strcspn(opts, ",");
-
-		if (word == len && strncmp(opts, option, len) == 0)
-			return true;
-		opts += word;
-		opts += *opts == ',';
-	}
-	return false;
+	if (disk->dev != DISK_ZVOL && disk->dev != DISK_SPARSE_ZVOL)
+		return 0;
+	if (access(disk->path, F_OK) == 0 ||
+	    strncmp(disk->path, c->guest->dir, strlen(c->guest->dir)) != 0)
+		return 0;
+	return err_set(c->err, -ENOENT,
+		       "%s:%u: %s: %s: is not there; an empty disk of 20G is "
+		       "made by: truncate -s 20G %s",
+		       c->conf->path, conf_line(c->conf, key), key, disk->path,
+		       disk->path);
 }
 
 static int disk_check(const struct checker *c, unsigned n)
 {
-	const char *dev = conf_get(c->conf, "disk%u_dev", n);
-	const char *opts = conf_get(c->conf, "disk%u_opts", n);
-	const char *type = conf_member(c->conf, "disk%u_type", n);
-	char key[32], path[PATH_MAX];
+	struct disk disk;
+	char key[32];
 	int rc;
 
 	snprintf(key, sizeof(key), "disk%u_name", n);
-	rc = key_require(c, key, "every diskN_type needs a diskN_name");
-	if (rc < 0 || (dev && strcmp(dev, "9p") == 0))
+	rc = disk_locate(c->place, c->guest, c->conf, n, c->err, &disk);
+	if (rc < 0 || disk.dev == DISK_9P)
 		return rc;
-	if (dev && dev[0] && strcmp(dev, "file") && strcmp(dev, "custom")) {
-		snprintf(key, sizeof(key), "disk%u_dev", n);
-		return value_refuse(c, key, "this version has file and custom");
-	}
-	rc = guest_path(c->guest, conf_get(c->conf, "%s", key), c->err, path);
-	if (rc < 0)
-		return rc;
-	if (strchr(path, ','))
+	if (strchr(disk.path, ','))
 		return err_set(
 		    c->err, -EINVAL,
 		    "%s:%u: %s: %s: a path with a comma cannot be given to "
 		    "byway",
-		    c->conf->path, conf_line(c->conf, key), key, path);
-	return file_check(c, key, path,
-			  !has_option(opts, "ro") &&
-			      strcmp(type, "ahci-cd") != 0);
+		    c->conf->path, conf_line(c->conf, key), key, disk.path);
+	rc = disk_missing(c, &disk, key);
+	if (rc == 0)
+		rc = file_check(c, key, disk.path, !disk.readonly);
+	if (rc == 0)
+		rc = disk_find_format(c->guest, c->conf, c->err, &disk);
+	if (rc < 0 || disk.format == IMAGE_RAW)
+		return rc;
+	if (strchr(disk.attach, ','))
+		return err_set(c->err, -EINVAL,
+			       "%s: a path with a comma cannot be given to "
+			       "byway",
+			       disk.attach);
+	if (tool_exists("qemu-storage-daemon"))
+		return 0;
+	return err_set(c->err, -ENOENT,
+		       "%s:%u: %s: %s: is a %s image, which needs "
+		       "qemu-storage-daemon; apt install qemu-system-common",
+		       c->conf->path, conf_line(c->conf, key), key, disk.path,
+		       image_name(disk.format));
+}
+
+/* Screen and TPM: what the keys say, and what they need on this host. */
+static int extras_check(const struct checker *c)
+{
+	struct screen screen;
+	int rc = screen_parse(c->conf, c->err, &screen);
+
+	if (rc < 0 || !conf_bool(c->conf, "tpm", false) || tool_exists("swtpm"))
+		return rc;
+	return value_refuse(c, "tpm",
+			    "needs swtpm, which is not installed: apt install "
+			    "swtpm");
 }
 
 static int comports_check(const struct checker *c)
@@ -241,11 +259,12 @@ static int numbers_check(const struct checker *c)
 	return rc;
 }
 
-int plan_check(const struct guest *guest, const struct conf *conf,
-	       struct err *err)
+int plan_check(const struct place *place, const struct guest *guest,
+	       const struct conf *conf, struct err *err)
 {
-	const struct checker c = {guest, conf, err};
+	const struct checker c = {place, guest, conf, err};
 	struct plan_passthru pt;
+	struct firmware fw;
 	int rc = loader_check(&c);
 
 	if (rc == 0)
@@ -259,12 +278,19 @@ int plan_check(const struct guest *guest, const struct conf *conf,
 	if (rc == 0)
 		rc = boot_files_check(&c);
 	if (rc == 0)
+		rc = firmware_find(place, guest, conf, err, &fw);
+	if (rc == 0)
+		rc = extras_check(&c);
+	if (rc == 0)
 		rc = prestart_check(&c);
 	for (unsigned n = 0; rc == 0 && conf_member(conf, "disk%u_type", n);
 	     n++)
 		rc = disk_check(&c, n);
 	for (unsigned n = 0; rc == 0 && n < plan_passthru_count(conf); n++)
 		rc = plan_passthru_parse(conf, n, err, &pt);
+	if (rc == 0 && conf_member(conf, "disk%u_type", DISKS_MAX))
+		rc = err_set(err, -E2BIG, "%s: more than %u disks", conf->path,
+			     DISKS_MAX);
 	if (rc == 0 && (plan_passthru_count(conf) > PLAN_PASSTHRU_MAX ||
 			conf_member(conf, "network%u_type", PLAN_NICS_MAX)))
 		rc = err_set(

@@ -153,7 +153,7 @@ static int descriptors_place(const struct child_spec *spec,
 {
 	CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int saved[4] = {null, pipes->output[1], pipes->status[1],
-			spec->lock_fd};
+			spec->pass_fd};
 
 	/* Sources may sit on the numbers that are about to be filled. */
 	for (size_t i = 0; i < ARRAY_LEN(saved); i++) {
@@ -168,7 +168,7 @@ static int descriptors_place(const struct child_spec *spec,
 	    fd_place(saved[1], STDERR_FILENO) < 0 ||
 	    fd_place(saved[2], CHILD_STATUS_FD) < 0)
 		return -errno;
-	return spec->lock_fd < 0 ? 0 : fd_place(saved[3], CHILD_LOCK_FD);
+	return spec->pass_fd < 0 ? 0 : fd_place(saved[3], CHILD_PASS_FD);
 }
 
 static void child_refuse(const char *what, int code)

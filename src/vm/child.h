@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A child of the supervisor: byway, or a prestart script.
+ * A child of the supervisor: byway, a prestart script, a helper program.
  *
  * The child gets /dev/null as input, a pipe to us as output and error output,
  * CHILD_STATUS_FD as the write end of a status pipe (proto/status.h) and
- * CHILD_LOCK_FD as the guest's lock; nothing else of ours. Signal dispositions
+ * CHILD_PASS_FD as one more descriptor, for byway the guest's lock; nothing
+ * else of ours. Signal dispositions
  * are the defaults.
  * Order: child_start(), callbacks, `exited` as the last one; then the child is
  * free for another start. child_destroy() leaves a running process alone.
@@ -19,7 +20,7 @@
 #include "vm/proc.h"
 
 #define CHILD_STATUS_FD 3
-#define CHILD_LOCK_FD	4
+#define CHILD_PASS_FD	4
 
 struct child_ops {
 	/* A line of the status pipe; `cut` when it was too long. */
@@ -35,7 +36,7 @@ struct child_ops {
 struct child_spec {
 	char *const *argv; /* argv[0] is the program's path */
 	int cwd_fd;	   /* directory to run in */
-	int lock_fd;	   /* -1: none */
+	int pass_fd;	   /* becomes CHILD_PASS_FD; -1: none */
 	int nice;
 	bool unlimited_memlock;
 	bool own_group; /* signals reach what it starts, too */

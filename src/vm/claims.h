@@ -34,8 +34,9 @@ void claims_free(struct claims *claims);
 const struct claim *claims_find(const struct claims *claims, const char *bdf);
 
 /*
- * One process at a time decides about devices: takes the turn until *ret_fd is
- * closed, waits for it at most ten seconds. -ENOENT when there is no place.
+ * One process at a time decides about devices and ports: takes the turn until
+ * *ret_fd is closed, waits for it at most ten seconds. -ENOENT when there is no
+ * place.
  */
 MUST_CHECK int claims_turn(const struct place *place, struct err *err,
 			   int *ret_fd);

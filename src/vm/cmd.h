@@ -27,9 +27,11 @@ struct command {
 
 command_fn cmd_init, cmd_create, cmd_configure, cmd_destroy;
 command_fn cmd_list, cmd_info;
-command_fn cmd_start, cmd_run, cmd_stop, cmd_restart, cmd_reset, cmd_poweroff;
-command_fn cmd_console;
+command_fn cmd_start, cmd_install;
+command_fn cmd_run, cmd_stop, cmd_restart, cmd_reset, cmd_poweroff;
+command_fn cmd_console, cmd_screen;
 command_fn cmd_passthru;
+command_fn cmd_switch;
 
 /* The subcommand of a table named by `word`: exactly, else by the only name
  * that begins with it in any case; names of commands that are not there do not
@@ -46,6 +48,19 @@ int say_usage(const struct command *cmd, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 /* struct warner function that says a warning. */
 void warn_say(void *ctx, const char *text);
+
+/*
+ * Connects to the first console of a guest that was just started. With `stay`
+ * until the guest is down, and a signal presses its power button; else until
+ * the person leaves.
+ */
+int console_follow(const struct place *place, const char *name, bool stay);
+
+/* Shows a screen at "ADDRESS:PORT" to a browser: the command, the address. */
+#define VIEWER_URL_MAX 80
+void viewer_command(const struct place *place, const char *vnc,
+		    struct words *argv);
+void viewer_url(const char *vnc, char buf[VIEWER_URL_MAX]);
 
 /* "text (y/n)? ": did the person type y or yes? */
 bool confirm(const char *fmt, ...) PRINTF_LIKE(1, 2);

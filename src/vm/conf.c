@@ -72,6 +72,12 @@ static int entry_add(struct parser *p, const char *line, size_t key_len,
 	return 0;
 }
 
+/* Names of switches are in keys, "type_LAN-1". */
+static bool is_key_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
 /* `line` begins with a small letter; `len` ends before any comment. */
 static int parse_assignment(struct parser *p, const char *line, size_t len)
 {
@@ -81,9 +87,7 @@ static int parse_assignment(struct parser *p, const char *line, size_t len)
 	CLEANUP_FREE char *key = NULL;
 	int rc;
 
-	while (key_len < len &&
-	       (islower((unsigned char)line[key_len]) ||
-		isdigit((unsigned char)line[key_len]) || line[key_len] == '_'))
+	while (key_len < len && is_key_char(line[key_len]))
 		key_len++;
 	if (key_len >= len || line[key_len] != '=' || key_len > CONF_KEY_MAX)
 		return line_malformed(p, line, len);

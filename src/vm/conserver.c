@@ -15,7 +15,9 @@
  * the guest takes instead of being cut.
  *
  * The slave end stays open here as well: otherwise the master would report a
- * hang-up whenever byway is between two runs.
+ * hang-up whenever byway is between two runs. The same goes for the outside
+ * terminal, which is a client like the others: what nobody reads there stays
+ * in the kernel's buffer, and who opens it later sees that and the ring.
  */
 #include "vm/conserver.h"
 
@@ -28,6 +30,10 @@
 #include <termios.h>
 
 #include "vm/logfile.h"
+#include "vm/nmdm.h"
+
+/* The place of the terminal that console_publish() makes. */
+#define OUTSIDE CONSOLE_CLIENTS
 
 struct client {
 	struct console *console;
@@ -40,11 +46,12 @@ struct console {
 	struct evloop *loop;
 	int dirfd;
 	char port[8];
-	char tty[64];
-	int master, slave, listener;
+	char tty[64], outside_tty[64];
+	char inside[NMDM_PATH_MAX], outside[NMDM_PATH_MAX]; /* "": no links */
+	int master, slave, listener, outside_slave;
 	struct ev_fd *master_event, *listener_event;
 	struct logfile log;
-	struct client client[CONSOLE_CLIENTS];
+	struct client client[CONSOLE_CLIENTS + 1];
 	uint64_t written;
 	size_t input_len;
 	uint8_t input[CONSOLE_INPUT];
@@ -73,6 +80,19 @@ static void client_watch(struct client *client)
 		  client_behind(client) ? events | EV_OUT : events);
 }
 
+static bool client_is_tty(const struct client *client)
+{
+	return client == &client->console->client[OUTSIDE];
+}
+
+static ssize_t client_send(const struct client *client, const uint8_t *data,
+			   size_t len)
+{
+	if (client_is_tty(client))
+		return write(client->fd, data, len);
+	return send(client->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Sends what the client takes; closes it when it is gone. */
 static void client_serve(struct client *client)
 {
@@ -84,8 +104,7 @@ static void client_serve(struct client *client)
 		size_t at = client->sent % CONSOLE_RING;
 		uint64_t left = con->written - client->sent;
 		size_t len = MIN((size_t)left, CONSOLE_RING - at);
-		ssize_t n = send(client->fd, con->ring + at, len,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = client_send(client, con->ring + at, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -103,7 +122,7 @@ static void client_serve(struct client *client)
 static void master_watch(struct console *con)
 {
 	ev_fd_set(con->master_event, con->input_len ? EV_IN | EV_OUT : EV_IN);
-	for (size_t i = 0; i < CONSOLE_CLIENTS; i++)
+	for (size_t i = 0; i < ARRAY_LEN(con->client); i++)
 		if (con->client[i].fd >= 0)
 			client_watch(&con->client[i]);
 }
@@ -129,9 +148,9 @@ static void client_event(void *ctx, unsigned events)
 	struct console *con = client->console;
 
 	if (events & EV_IN && con->input_len < sizeof(con->input)) {
-		ssize_t n =
-		    recv(client->fd, con->input + con->input_len,
-			 sizeof(con->input) - con->input_len, MSG_DONTWAIT);
+		/* Nothing of ours blocks: sockets and terminals are set so. */
+		ssize_t n = read(client->fd, con->input + con->input_len,
+				 sizeof(con->input) - con->input_len);
 
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 			client_close(client);
@@ -220,7 +239,7 @@ static bool master_read(struct console *con)
 		return false;
 	ring_put(con, data, (size_t)n);
 	logfile_write(&con->log, data, (size_t)n);
-	for (size_t i = 0; i < CONSOLE_CLIENTS; i++)
+	for (size_t i = 0; i < ARRAY_LEN(con->client); i++)
 		if (con->client[i].fd >= 0)
 			client_serve(&con->client[i]);
 	return true;
@@ -252,21 +271,20 @@ void console_address(int dirfd, const char *port, struct sockaddr_un *ret_addr)
 		 "/proc/self/fd/%d/%.8s.sock", dirfd, port);
 }
 
-static int pty_open(struct console *con)
+static int pty_open(int *master, int *slave, char tty[64])
 {
 	struct termios tio;
 
-	con->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	if (con->master < 0 || grantpt(con->master) < 0 ||
-	    unlockpt(con->master) < 0 ||
-	    ptsname_r(con->master, con->tty, sizeof(con->tty)) != 0)
+	*master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (*master < 0 || grantpt(*master) < 0 || unlockpt(*master) < 0 ||
+	    ptsname_r(*master, tty, 64) != 0)
 		return -errno;
-	con->slave = open(con->tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (con->slave < 0 || tcgetattr(con->slave, &tio) < 0)
+	*slave = open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave < 0 || tcgetattr(*slave, &tio) < 0)
 		return -errno;
 	/* Nothing may be echoed or rewritten on the way. */
 	cfmakeraw(&tio);
-	return tcsetattr(con->slave, TCSANOW, &tio) < 0 ? -errno : 0;
+	return tcsetattr(*slave, TCSANOW, &tio) < 0 ? -errno : 0;
 }
 
 static int socket_open(struct console *con)
@@ -295,7 +313,7 @@ static int socket_open(struct console *con)
 static int console_setup(struct console *con, struct err *err)
 {
 	char log_name[16];
-	int rc = pty_open(con);
+	int rc = pty_open(&con->master, &con->slave, con->tty);
 
 	if (rc < 0)
 		return err_sys(err, rc, "%s: cannot make a terminal",
@@ -327,10 +345,10 @@ int console_create(struct evloop *loop, int dirfd, const char *port,
 		return err_set(err, -ENOMEM, "out of memory");
 	con->loop = loop;
 	con->dirfd = dirfd;
-	con->master = con->slave = con->listener = -1;
+	con->master = con->slave = con->listener = con->outside_slave = -1;
 	con->log.fd = -1;
 	snprintf(con->port, sizeof(con->port), "%s", port);
-	for (size_t i = 0; i < CONSOLE_CLIENTS; i++)
+	for (size_t i = 0; i < ARRAY_LEN(con->client); i++)
 		con->client[i] = (struct client){.console = con, .fd = -1};
 	rc = console_setup(con, err);
 	if (rc < 0) {
@@ -347,12 +365,68 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
+/* The second terminal and both links, as far as they are there. */
+static void outside_remove(struct console *con)
+{
+	if (con->inside[0])
+		nmdm_unlink(con->inside, con->tty);
+	if (con->outside[0])
+		nmdm_unlink(con->outside, con->outside_tty);
+	con->inside[0] = con->outside[0] = '\0';
+	client_close(&con->client[OUTSIDE]);
+	close_if_open(con->outside_slave);
+	con->outside_slave = -1;
+}
+
+static int outside_make(struct console *con, const char *inside,
+			const char *outside, struct err *err)
+{
+	struct client *client = &con->client[OUTSIDE];
+	int rc = pty_open(&client->fd, &con->outside_slave, con->outside_tty);
+
+	if (rc == 0)
+		rc = nmdm_hold(con->slave);
+	if (rc == 0)
+		rc = nmdm_hold(con->outside_slave);
+	if (rc == 0)
+		rc = ev_fd_create(con->loop, client->fd, EV_IN, client_event,
+				  client, &client->event);
+	if (rc < 0)
+		return err_sys(err, rc, "%s: cannot make a terminal",
+			       con->port);
+	client->sent = con->written;
+	rc = nmdm_link(inside, con->tty, err);
+	if (rc < 0)
+		return rc;
+	strcpy(con->inside, inside);
+	rc = nmdm_link(outside, con->outside_tty, err);
+	if (rc == 0)
+		strcpy(con->outside, outside);
+	return rc;
+}
+
+int console_publish(struct console *con, const char *dev, const char *guest,
+		    unsigned number, struct err *err)
+{
+	char inside[NMDM_PATH_MAX], outside[NMDM_PATH_MAX];
+	int rc = nmdm_path(dev, guest, number, 'A', err, inside);
+
+	if (rc == 0)
+		rc = nmdm_path(dev, guest, number, 'B', err, outside);
+	if (rc == 0)
+		rc = outside_make(con, inside, outside, err);
+	if (rc < 0)
+		outside_remove(con);
+	return rc;
+}
+
 void console_destroy(struct console *con)
 {
 	char name[16];
 
 	if (!con)
 		return;
+	outside_remove(con);
 	for (size_t i = 0; i < CONSOLE_CLIENTS; i++)
 		client_close(&con->client[i]);
 	ev_fd_destroy(con->master_event);
@@ -370,5 +444,10 @@ void console_destroy(struct console *con)
 
 const char *console_tty(const struct console *console)
 {
-	return console->tty;
+	return console->inside[0] ? console->inside : console->tty;
+}
+
+const char *console_outside(const struct console *console)
+{
+	return console->outside[0] ? console->outside : NULL;
 }

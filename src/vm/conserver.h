@@ -6,7 +6,9 @@
  * always drained, so the guest never waits for a reader, into comN.log and a
  * ring of the last CONSOLE_RING bytes. `vm console` connects to NAME/comN.sock
  * (mode 0600): it is sent the ring, then what comes; what it sends goes to the
- * guest. Bytes only, no protocol.
+ * guest. Bytes only, no protocol. console_publish() adds the names that
+ * FreeBSD's null-modem device would have: byway's end, and a second terminal
+ * that is one more client for as long as the console is there.
  * A client that is more than a ring behind loses the oldest bytes.
  * Limits: CONSOLE_CLIENTS at once.
  * Threads: everything on the loop's thread.
@@ -29,8 +31,18 @@ MUST_CHECK int console_create(struct evloop *loop, int dirfd, const char *port,
 /* Removes the socket. NULL allowed. */
 void console_destroy(struct console *console);
 
-/* Path of the terminal byway is to open. */
+/*
+ * Links <dev>/nmdm-GUEST.NUMBERA and B. When it fails the console is as it was
+ * before, without them.
+ */
+MUST_CHECK int console_publish(struct console *console, const char *dev,
+			       const char *guest, unsigned number,
+			       struct err *err);
+
+/* Path of the terminal byway is to open: the A link once there is one. */
 const char *console_tty(const struct console *console);
+/* Path of the B link, NULL without. */
+const char *console_outside(const struct console *console);
 
 /* Takes in what byway wrote before it ended. */
 void console_drain(struct console *console);

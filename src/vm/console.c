@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm console: a terminal on a guest's serial port. */
+/* vm console: a terminal on a guest's serial port; start -f and -i. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +18,8 @@
 #define RETRY_MS 200
 /* Typed text that the guest does not take is kept up to this much. */
 #define SEND_WAIT_MS 1000
+/* A guest that was followed to its end has its supervisor clear up. */
+#define GONE_WAIT_MS 20000
 
 struct session {
 	int sock;
@@ -26,6 +28,8 @@ struct session {
 	struct termios saved;
 	bool input_open;
 	struct escape escape;
+	/* Presses the guest's button at the first signal; pid 0: leave. */
+	struct proc_id button;
 };
 
 static int write_full(int fd, const uint8_t *data, size_t len)
@@ -120,6 +124,21 @@ static int output_take(struct session *session)
 	return write_full(STDOUT_FILENO, data, (size_t)n) < 0 ? 0 : 1;
 }
 
+/* Is that the end of the session? */
+static bool signal_ends(struct session *session)
+{
+	struct signalfd_siginfo info;
+
+	if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (session->button.pid == 0 ||
+	    proc_signal(session->button, SIGTERM) < 0)
+		return true;
+	/* Whoever asks again does not want to wait. */
+	session->button = (struct proc_id){0};
+	return false;
+}
+
 static int session_run(struct session *session)
 {
 	for (;;) {
@@ -133,7 +152,7 @@ static int session_run(struct session *session)
 
 		if (poll(pfd, ARRAY_LEN(pfd), -1) < 0)
 			return errno == EINTR ? 1 : -errno;
-		if (pfd[1].revents)
+		if (pfd[1].revents && signal_ends(session))
 			return 0;
 		if (pfd[0].revents)
 			rc = output_take(session);
@@ -159,15 +178,20 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static int console_talk(int sock, const char *name, const char *port)
+/* Consumes `sock`. */
+static int console_talk(int sock, const char *name, const char *port,
+			struct proc_id button)
 {
-	struct session session = {.sock = sock, .input_open = true};
+	struct session session = {
+	    .sock = sock, .input_open = true, .button = button};
 	bool terminal = isatty(STDIN_FILENO);
 	int rc;
 
 	session.signals = signals_open();
-	if (session.signals < 0)
+	if (session.signals < 0) {
+		close(sock);
 		return say_error("signals: %s", strerror(errno));
+	}
 	if (terminal) {
 		fprintf(stderr,
 			"Connected to %s %s; type ~. at the start of a line to "
@@ -178,6 +202,7 @@ static int console_talk(int sock, const char *name, const char *port)
 	rc = session_run(&session);
 	terminal_restore(&session);
 	close(session.signals);
+	close(sock);
 	if (terminal)
 		fprintf(stderr,
 			rc == -EPIPE ? "\n[%s is down]\n" : "\n[left %s]\n",
@@ -244,7 +269,33 @@ static int console_open(const struct guest *guest, const char *asked, bool wait)
 	}
 	if (fd < 0)
 		return console_refuse(guest, port, fd);
-	return console_talk(fd, guest->name, port);
+	return console_talk(fd, guest->name, port, (struct proc_id){0});
+}
+
+int console_follow(const struct place *place, const char *name, bool stay)
+{
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	struct run_info info = {0};
+	struct err err = {0};
+	char port[8];
+	int fd, status;
+
+	if (guest_open(place, name, &err, &guest) < 0)
+		return say_error("%s", err.msg);
+	if (!stay)
+		return console_open(&guest, NULL, false);
+	(void)runlock_probe(&guest, &info);
+	port_default(&guest, port);
+	fd = console_connect(&guest, port);
+	/* It may be down already: that is what was to be waited for. */
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return console_refuse(&guest, port, fd);
+	status = console_talk(fd, guest.name, port, info.supervisor);
+	if (runlock_probe(&guest, &info) == RUN_STARTING)
+		(void)!proc_wait_gone(info.supervisor, GONE_WAIT_MS);
+	return status;
 }
 
 int cmd_console(const struct command *cmd, const struct place *place, int argc,

@@ -18,7 +18,9 @@
 #include "vm/cmd.h"
 #include "vm/keys.h"
 #include "vm/supervisor.h"
+#include "vm/switch.h"
 #include "vm/templates.h"
+#include "vm/volume.h"
 
 #define DISK_SIZE_DEFAULT "20G"
 #define WALK_FDS	  16
@@ -53,9 +55,15 @@ static int template_write(const struct place *place,
 	return conf_write_text(AT_FDCWD, path, path, template->text, err);
 }
 
+static void init_failed(const char *sentence)
+{
+	say_error("%s", sentence);
+}
+
 int cmd_init(const struct command *cmd, const struct place *place, int argc,
 	     char **argv)
 {
+	const struct warner warner = {warn_say, NULL};
 	static const char *const dirs[] = {"", "/.config", "/.templates",
 					   "/.iso", "/.img"};
 	struct err err = {0};
@@ -78,6 +86,8 @@ int cmd_init(const struct command *cmd, const struct place *place, int argc,
 		rc = template_write(place, &guest_templates[i], &err);
 	if (rc < 0)
 		return say_error("%s", err.msg);
+	if (switch_up_all(place, &warner, init_failed) > 0)
+		return 1;
 	printf("%s is ready\n", place->dir);
 	return 0;
 }
@@ -122,8 +132,8 @@ static int template_read(const struct place *place, const char *name,
 	if (rc == -ENOENT)
 		return err_set(
 		    err, rc,
-		    "there is no template %s; 'vm init' makes default.conf and "
-		    "linux.conf",
+		    "there is no template %s; 'vm init' makes default.conf, "
+		    "linux.conf, uefi.conf, windows.conf and bios.conf",
 		    path);
 	return rc;
 }
@@ -167,63 +177,41 @@ static int text_prepare(char **text, const struct conf *conf,
 	return rc;
 }
 
-static int disk_create(const struct guest *guest, const struct conf *conf,
-		       unsigned n, const char *size_option, struct err *err)
+static int disk_create(const struct volume_site *site, unsigned n,
+		       const char *size_option, struct err *err)
 {
-	const char *dev = conf_get(conf, "disk%u_dev", n);
-	const char *name = conf_get(conf, "disk%u_name", n);
-	const char *size = conf_get(conf, "disk%u_size", n);
-	CLEANUP_CLOSE int fd = -1;
+	const char *size = conf_get(site->conf, "disk%u_size", n);
+	char note[VOLUME_NOTE_MAX];
 	uint64_t bytes;
+	int rc;
 
-	if (dev && strcmp(dev, "custom") == 0)
-		return 0;
-	if (dev && dev[0] && strcmp(dev, "file") != 0)
-		return err_set(
-		    err, -ENOTSUP,
-		    "%s: disk%u_dev=\"%s\" is not in this version, which has "
-		    "file and custom",
-		    conf->path, n, dev);
-	if (!name || !name[0] || strchr(name, '/'))
-		return err_set(
-		    err, -EINVAL,
-		    "%s: disk%u_name: expected the name of a file in the "
-		    "guest's directory",
-		    conf->path, n);
 	if (size_option && n == 0)
 		size = size_option;
 	if (parse_size(size ? size : DISK_SIZE_DEFAULT, &bytes) < 0)
 		return err_set(
 		    err, -EINVAL,
 		    "%s: disk%u_size=\"%s\": expected a size such as 20G",
-		    conf->path, n, size);
-	fd = openat(guest->dirfd, name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
-		return err_sys(err, -errno, "%s/%s", guest->dir, name);
-	return 0;
+		    site->conf->path, n, size);
+	rc = volume_create(site, n, bytes, err, note);
+	if (rc == 0 && note[0])
+		printf("  * %s\n", note);
+	return rc;
 }
 
 /* The directory exists and is ours; fills it. */
-static int guest_fill(const struct place *place, struct guest *guest,
+static int guest_fill(const struct volume_site *site, char **text,
 		      const struct create_options *options, struct err *err)
 {
-	CLEANUP_FREE char *text = NULL;
-	CLEANUP_CONF struct conf *conf = NULL;
-	int rc = template_read(place, options->template, err, &text);
+	const struct guest *guest = site->guest;
+	int rc = text_prepare(text, site->conf, options, err);
 
-	if (rc == 0)
-		rc = conf_parse(text, strlen(text), options->template, NULL,
-				err, &conf);
-	if (rc == 0)
-		rc = text_prepare(&text, conf, options, err);
-	for (unsigned n = 0; rc == 0 && conf_member(conf, "disk%u_type", n);
-	     n++)
-		rc = disk_create(guest, conf, n, options->size, err);
+	for (unsigned n = 0;
+	     rc == 0 && conf_member(site->conf, "disk%u_type", n); n++)
+		rc = disk_create(site, n, options->size, err);
 	/* The file last: from here on the directory is a guest. */
 	if (rc == 0)
 		rc = conf_write_text(guest->dirfd, guest->conf_name,
-				     guest->conf_path, text, err);
+				     guest->conf_path, *text, err);
 	return rc;
 }
 
@@ -243,15 +231,28 @@ static int tree_remove(const char *dir, struct err *err)
 	return 0;
 }
 
-static int guest_mkdir(const struct guest *guest, struct err *err)
+/* Closes the guest's directory: a data set in use stays. */
+static int guest_remove_dir(const struct volume_site *site, struct guest *guest,
+			    struct err *err)
 {
+	bool done = false;
+	int rc;
+
+	guest_close(guest);
+	rc = volume_remove_dir(site, err, &done);
+	return rc < 0 || done ? rc : tree_remove(guest->dir, err);
+}
+
+static int guest_mkdir(const struct volume_site *site, struct err *err)
+{
+	const struct guest *guest = site->guest;
+	int rc = volume_make_dir(site, err);
 	struct stat st;
 
-	if (mkdir(guest->dir, 0755) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return err_cure_root(err_sys(err, -errno, "%s", guest->dir),
-				     err);
+	if (rc == 0 || (rc != -EEXIST && site->dataset[0]))
+		return rc;
+	if (rc != -EEXIST)
+		return err_cure_root(err_sys(err, rc, "%s", guest->dir), err);
 	if (stat(guest->conf_path, &st) == 0)
 		return err_set(err, -EEXIST, "%s: a guest of this name exists",
 			       guest->dir);
@@ -261,24 +262,43 @@ static int guest_mkdir(const struct guest *guest, struct err *err)
 		       guest->dir, guest->dir);
 }
 
+static int guest_name_paths(const struct place *place, const char *name,
+			    struct guest *guest, struct err *err)
+{
+	snprintf(guest->name, sizeof(guest->name), "%s", name);
+	snprintf(guest->conf_name, sizeof(guest->conf_name), "%s.conf", name);
+	if (snprintf(guest->dir, sizeof(guest->dir), "%s/%s", place->dir,
+		     name) >= (int)sizeof(guest->dir))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long",
+			       place->dir);
+	snprintf(guest->conf_path, sizeof(guest->conf_path), "%s/%s",
+		 guest->dir, guest->conf_name);
+	if (access(place->dir, F_OK) < 0)
+		return err_sys(err, -errno, "%s: 'vm init' makes it",
+			       place->dir);
+	return 0;
+}
+
 static int guest_create(const struct place *place,
 			const struct create_options *options, struct err *err)
 {
 	CLEANUP_GUEST struct guest guest = GUEST_NONE;
-	int rc;
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_CONF struct conf *conf = NULL;
+	struct volume_site site = {.place = place, .guest = &guest};
+	int rc = guest_name_paths(place, options->name, &guest, err);
 
-	snprintf(guest.conf_name, sizeof(guest.conf_name), "%s.conf",
-		 options->name);
-	if (snprintf(guest.dir, sizeof(guest.dir), "%s/%s", place->dir,
-		     options->name) >= (int)sizeof(guest.dir))
-		return err_set(err, -ENAMETOOLONG, "%s: path too long",
-			       place->dir);
-	snprintf(guest.conf_path, sizeof(guest.conf_path), "%s/%s", guest.dir,
-		 guest.conf_name);
-	if (access(place->dir, F_OK) < 0)
-		return err_sys(err, -errno, "%s: 'vm init' makes it",
-			       place->dir);
-	rc = guest_mkdir(&guest, err);
+	if (rc == 0)
+		rc = template_read(place, options->template, err, &text);
+	if (rc == 0)
+		rc = conf_parse(text, strlen(text), options->template, NULL,
+				err, &conf);
+	if (rc < 0)
+		return rc;
+	site.conf = conf;
+	if (place->dataset[0] || volumes_want_zfs(conf))
+		place_dataset(place, site.dataset);
+	rc = guest_mkdir(&site, err);
 	if (rc < 0)
 		return rc;
 	/* Not through a link that somebody put in its place. */
@@ -287,9 +307,11 @@ static int guest_create(const struct place *place,
 	if (guest.dirfd < 0)
 		rc = err_sys(err, -errno, "%s", guest.dir);
 	else
-		rc = guest_fill(place, &guest, options, err);
-	if (rc < 0)
-		(void)!tree_remove(guest.dir, NULL);
+		rc = guest_fill(&site, &text, options, err);
+	if (rc < 0) {
+		(void)!volumes_remove(&site, NULL);
+		(void)!guest_remove_dir(&site, &guest, NULL);
+	}
 	return rc;
 }
 
@@ -381,17 +403,23 @@ int cmd_configure(const struct command *cmd, const struct place *place,
 	if (guest_conf(&guest, &warner, &err, &conf) < 0)
 		return say_error("%s", err.msg);
 	keys_check(conf, &warner);
-	if (plan_check(&guest, conf, &err) < 0)
+	if (plan_check(place, &guest, conf, &err) < 0)
 		say_warning("%s", err.msg);
 	return 0;
 }
 
-/* Under the run lock, so that no start comes in between. */
+/*
+ * Under the run lock, so that no start comes in between. With ZFS the lock is
+ * let go for the last step: a data set with an open file would stay, as it
+ * does when a start comes just then.
+ */
 static int guest_destroy(const struct place *place, const char *name,
 			 struct err *err)
 {
 	struct supervisor sup = {.guest = GUEST_NONE, .log = LOGFILE_NONE};
-	struct runlock lock;
+	struct volume_site site = {.place = place, .guest = &sup.guest};
+	CLEANUP_CONF struct conf *conf = NULL;
+	struct runlock lock = RUNLOCK_NONE;
 	struct run_info left;
 	int rc = guest_open(place, name, err, &sup.guest);
 
@@ -403,7 +431,19 @@ static int guest_destroy(const struct place *place, const char *name,
 		err_prefix(err, "not removed");
 	if (rc == 0) {
 		supervisor_remove_left(&sup, &left);
-		rc = tree_remove(sup.guest.dir, err);
+		supervisor_clear(place, &sup.guest);
+		if (guest_conf(&sup.guest, NULL, NULL, &conf) == 0) {
+			site.conf = conf;
+			rc = volumes_remove(&site, err);
+		}
+		if (rc < 0)
+			runlock_drop(&lock);
+	}
+	if (rc == 0) {
+		place_dataset(place, site.dataset);
+		if (site.dataset[0])
+			runlock_close(&lock);
+		rc = guest_remove_dir(&site, &sup.guest, err);
 		runlock_close(&lock);
 	}
 	guest_close(&sup.guest);

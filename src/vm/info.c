@@ -7,6 +7,7 @@
 
 #include "vm/claims.h"
 #include "vm/cmd.h"
+#include "vm/helpers.h"
 #include "vm/net.h"
 #include "vm/plan.h"
 
@@ -87,6 +88,55 @@ static void memory_print(const struct view *v)
 		printf("  memory-resident: %" PRIu64 " (%.3fM)\n",
 		       use.resident_bytes,
 		       (double)use.resident_bytes / (double)MIB(1));
+}
+
+/* What it boots with; why not, where that is the question. */
+static void firmware_print(const struct view *v)
+{
+	struct firmware fw = {0};
+	struct err err = {0};
+
+	if (!v->conf)
+		return;
+	if (firmware_find(v->place, v->guest, v->conf, &err, &fw) < 0)
+		field("firmware", err.msg);
+	else if (fw.code[0])
+		field("firmware", fw.code);
+	if (fw.vars[0])
+		printf("  firmware-variables: %s%s\n", fw.vars,
+		       access(fw.vars, F_OK) < 0 ? " (made at the first start)"
+						 : "");
+	if (conf_bool(v->conf, "tpm", false))
+		printf("  tpm: 2.0, swtpm, state in %s/" HELPERS_TPM_STATE "\n",
+		       v->guest->dir);
+}
+
+/* A running guest's screen, or what the file asks for. */
+static void screen_print(const struct view *v)
+{
+	char address[SCREEN_ADDRESS_MAX], url[VIEWER_URL_MAX];
+	bool runs = v->state == RUN_RUNNING || v->state == RUN_STARTING;
+	struct screen screen;
+
+	if (!v->conf || screen_parse(v->conf, NULL, &screen) < 0 || !screen.on)
+		return;
+	screen_address(&screen, address);
+	printf("\n  screen\n");
+	if (runs && v->info.vnc[0])
+		subfield("vnc", v->info.vnc);
+	else if (screen.port || screen.is_unix)
+		subfield("vnc", address);
+	else
+		printf("    vnc: %s, port found at the start\n", screen.host);
+	if (screen.width)
+		printf("    size: %ux%u\n", screen.width, screen.height);
+	subfield("password",
+		 conf_get_or(v->conf, "vnc_password", NULL) ? "set" : "none");
+	if (!runs || !v->info.vnc[0])
+		return;
+	viewer_url(v->info.vnc, url);
+	printf("    browser: %s while 'vm screen %s' runs\n", url,
+	       v->guest->name);
 }
 
 static void consoles_print(const struct view *v)
@@ -171,29 +221,58 @@ static void nics_print(const struct view *v)
 	}
 }
 
+/* Bytes of a file or a block device. */
+static void disk_size_print(const char *path)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct stat st;
+	off_t end;
+
+	if (stat(path, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		bytes_subfield("bytes-size", (uint64_t)st.st_size);
+		bytes_subfield("bytes-used", (uint64_t)st.st_blocks * 512);
+		return;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	if (end > 0)
+		bytes_subfield("bytes-size", (uint64_t)end);
+}
+
+static void disk_print(const struct view *v, unsigned n, const char *type)
+{
+	const char *dev = conf_get(v->conf, "disk%u_dev", n);
+	struct err err = {0};
+	struct disk disk;
+
+	printf("\n  virtual-disk\n    number: %u\n", n);
+	subfield("device-type", dev && dev[0] ? dev : "file");
+	subfield("emulation", type);
+	subfield("options", conf_get(v->conf, "disk%u_opts", n));
+	if (disk_locate(v->place, v->guest, v->conf, n, &err, &disk) < 0) {
+		subfield("system-path", NULL);
+		subfield("state", err.msg);
+		return;
+	}
+	subfield("system-path", disk.path);
+	if (disk.dev == DISK_9P)
+		return;
+	if (disk_find_format(v->guest, v->conf, &err, &disk) < 0)
+		subfield("state", err.msg);
+	else
+		subfield("format", image_name(disk.format));
+	disk_size_print(disk.path);
+}
+
 static void disks_print(const struct view *v)
 {
 	const char *type;
 
 	for (unsigned n = 0; (type = conf_member(v->conf, "disk%u_type", n));
-	     n++) {
-		const char *name = conf_get(v->conf, "disk%u_name", n);
-		const char *dev = conf_get(v->conf, "disk%u_dev", n);
-		char path[PATH_MAX] = "";
-		struct stat st;
-
-		printf("\n  virtual-disk\n    number: %u\n", n);
-		subfield("device-type", dev && dev[0] ? dev : "file");
-		subfield("emulation", type);
-		subfield("options", conf_get(v->conf, "disk%u_opts", n));
-		if (name)
-			(void)!guest_path(v->guest, name, NULL, path);
-		subfield("system-path", path);
-		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		bytes_subfield("bytes-size", (uint64_t)st.st_size);
-		bytes_subfield("bytes-used", (uint64_t)st.st_blocks * 512);
-	}
+	     n++)
+		disk_print(v, n, type);
 }
 
 static void device_state_print(const struct view *v, const struct hostpci *host,
@@ -275,11 +354,13 @@ static int info_print(const struct place *place, const char *name)
 	state_print(&v);
 	field("datastore", "default");
 	conf_field(&v, "loader", "loader");
+	firmware_print(&v);
 	conf_field(&v, "uuid", "uuid");
 	conf_field(&v, "cpu", "cpu");
 	topology_print(&v);
 	memory_print(&v);
 	consoles_print(&v);
+	screen_print(&v);
 	nics_print(&v);
 	disks_print(&v);
 	passthru_print(&v);

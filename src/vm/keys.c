@@ -6,10 +6,15 @@
 #include <string.h>
 
 #include "base/cfg.h"
+#include "vm/firmware.h"
+#include "vm/screen.h"
 
 /* What this version does with a key. */
 enum key_use {
 	KEY_USED,
+	KEY_LINUX,     /* loader="linux" only */
+	KEY_UEFI,      /* loader="uefi" and its kin only */
+	KEY_SCREEN,    /* graphics="yes" only */
 	KEY_NO_EFFECT, /* belongs to a loader or host system we do not have */
 	KEY_LATER,     /* accepted in the file, acted on by a later version */
 };
@@ -22,10 +27,10 @@ struct key {
 
 static const struct key key_table[] = {
     {"loader", KEY_USED, false},
-    {"linux_kernel", KEY_USED, false},
-    {"linux_initrd", KEY_USED, false},
-    {"linux_cmdline", KEY_USED, false},
-    {"uefi_vars", KEY_NO_EFFECT, false},
+    {"linux_kernel", KEY_LINUX, false},
+    {"linux_initrd", KEY_LINUX, false},
+    {"linux_cmdline", KEY_LINUX, false},
+    {"uefi_vars", KEY_UEFI, false},
     {"bhyveload_loader", KEY_NO_EFFECT, false},
     {"bhyveload_args", KEY_NO_EFFECT, false},
     {"loader_timeout", KEY_NO_EFFECT, false},
@@ -58,6 +63,7 @@ static const struct key key_table[] = {
     {"disk%_dev", KEY_USED, false},
     {"disk%_opts", KEY_USED, false},
     {"disk%_size", KEY_USED, false},
+    {"disk%_format", KEY_USED, false},
     {"network%_type", KEY_USED, true},
     {"network%_switch", KEY_USED, false},
     {"network%_device", KEY_USED, false},
@@ -67,20 +73,21 @@ static const struct key key_table[] = {
     {"passthru%", KEY_USED, true},
     {"passthru%_options", KEY_USED, false},
     {"virt_random", KEY_USED, false},
-    {"graphics", KEY_NO_EFFECT, false},
-    {"graphics_port", KEY_NO_EFFECT, false},
-    {"graphics_listen", KEY_NO_EFFECT, false},
-    {"graphics_res", KEY_NO_EFFECT, false},
-    {"graphics_vga", KEY_NO_EFFECT, false},
-    {"graphics_wait", KEY_NO_EFFECT, false},
-    {"vnc_password", KEY_NO_EFFECT, false},
+    {"graphics", KEY_USED, false},
+    {"graphics_port", KEY_SCREEN, false},
+    {"graphics_listen", KEY_SCREEN, false},
+    {"graphics_res", KEY_SCREEN, false},
+    {"graphics_vga", KEY_SCREEN, false},
+    {"graphics_wait", KEY_SCREEN, false},
+    {"vnc_password", KEY_SCREEN, false},
     {"xhci_mouse", KEY_USED, false},
+    {"tpm", KEY_USED, false},
     {"sound", KEY_USED, false},
     {"sound_play", KEY_USED, false},
     {"sound_rec", KEY_USED, false},
     {"virt_console%", KEY_USED, true},
-    {"zfs_dataset_opts", KEY_NO_EFFECT, false},
-    {"zfs_zvol_opts", KEY_NO_EFFECT, false},
+    {"zfs_dataset_opts", KEY_USED, false},
+    {"zfs_zvol_opts", KEY_USED, false},
     {"prestart", KEY_USED, false},
     {"priority", KEY_USED, false},
     {"limit_pcpu", KEY_LATER, false},
@@ -198,17 +205,62 @@ static void warn_gap(const struct conf *conf, const struct conf_entry *entry,
 	}
 }
 
+/* Keys of one kind of loader; a loader that is refused is told elsewhere. */
+static const char *loader_lacks(const struct conf *conf, bool uefi)
+{
+	enum loader loader;
+
+	if (loader_find(conf, NULL, &loader) < 0)
+		return NULL;
+	if (uefi)
+		return loader_is_uefi(conf) ? NULL : "without loader=\"uefi\"";
+	return loader == LOADER_LINUX ? NULL : "without loader=\"linux\"";
+}
+
+/* Why a key does nothing in this file; NULL when it does something. */
+static const char *useless(const struct conf *conf, const struct key *key)
+{
+	switch (key->use) {
+	case KEY_USED:
+		return NULL;
+	case KEY_LINUX:
+		return loader_lacks(conf, false);
+	case KEY_UEFI:
+		return loader_lacks(conf, true);
+	case KEY_SCREEN:
+		return conf_bool(conf, "graphics", false)
+			   ? NULL
+			   : "without graphics=\"yes\"";
+	case KEY_NO_EFFECT:
+		return "on this host";
+	case KEY_LATER:
+		break;
+	}
+	return "in this version";
+}
+
 static void warn_use(const struct conf *conf, const struct conf_entry *entry,
 		     const struct key *key, const struct warner *warner)
 {
-	/* "graphics=no" asks for nothing that is missing. */
-	if (key->use == KEY_USED || conf_text_is_no(entry->value))
-		return;
-	warner_say(warner, "%s:%u: %s has no effect %s", conf->path,
-		   entry->line, entry->key,
-		   key->use == KEY_LATER
-		       ? "in this version"
-		       : "with loader=\"linux\" on this host");
+	const char *why = useless(conf, key);
+
+	/* "network0_span=no" asks for nothing that is missing. */
+	if (why && !conf_text_is_no(entry->value))
+		warner_say(warner, "%s:%u: %s has no effect %s", conf->path,
+			   entry->line, entry->key, why);
+}
+
+/* VNC looks at so many characters of a password, and no more. */
+static void warn_password(const struct conf *conf, const struct warner *warner)
+{
+	const char *password = conf_get(conf, "vnc_password");
+
+	if (password && strlen(password) > SCREEN_PASSWORD_MAX)
+		warner_say(warner,
+			   "%s:%u: vnc_password: only the first %u characters "
+			   "count in VNC",
+			   conf->path, conf_line(conf, "vnc_password"),
+			   SCREEN_PASSWORD_MAX);
 }
 
 /* What is not the word for one thing is taken for the other. */
@@ -227,8 +279,8 @@ static void warn_policy(const struct conf *conf, const char *key,
 void place_keys_check(const struct conf *conf, const struct warner *warner)
 {
 	static const char *const known[] = {
-	    "vm_dir",	       "vm_list",	   "vm_delay",
-	    "vm_stop_timeout", "vm_start_timeout", NULL};
+	    "vm_dir",		"vm_list",     "vm_delay", "vm_stop_timeout",
+	    "vm_start_timeout", "vm_lvm_thin", NULL};
 	const char *near;
 
 	for (size_t i = 0; conf && i < conf->count; i++) {
@@ -265,6 +317,7 @@ void keys_check(const struct conf *conf, const struct warner *warner)
 			warn_gap(conf, entry, key, number, warner);
 		warn_use(conf, entry, key, warner);
 	}
+	warn_password(conf, warner);
 	warn_policy(conf, "on_restart", warner);
 	warn_policy(conf, "on_fault", warner);
 }

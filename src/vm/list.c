@@ -109,7 +109,10 @@ static void guest_add(const struct place *place, const char *name,
 	value_add(conf, "loader", cells);
 	value_add(conf, "cpu", cells);
 	value_add(conf, "memory", cells);
-	words_add(cells, "-");
+	words_add(cells, "%s",
+		  info.vnc[0] && (state == RUN_RUNNING || state == RUN_STARTING)
+		      ? info.vnc
+		      : "-");
 	auto_format(place, name, text, sizeof(text));
 	words_add(cells, "%s", text);
 	if (options->verbose)

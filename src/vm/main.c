@@ -35,9 +35,16 @@ static const struct command commands[] = {
      cmd_create, false},
     {"configure", "name", "edit a guest's file with $EDITOR", NULL,
      cmd_configure, false},
-    {"start", "name ...", "start guests",
-     "Returns when the guests run, or says why one does not.", cmd_start,
-     false},
+    {"start", "[-fi] name ...", "start guests",
+     "Returns when the guests run, or says why one does not.\n"
+     "-f  stay with the console until the guest is down\n"
+     "-i  connect to the console",
+     cmd_start, false},
+    {"install", "[-fi] name image", "start a guest from an ISO image",
+     "The image is a path or a name in .iso; one that does not end in\n"
+     ".iso becomes a disk. It stays in until the guest is stopped.\n"
+     "-f, -i  as with start",
+     cmd_install, false},
     {"stop", "[-w [seconds]] name ...", "press guests' power buttons",
      "-w  wait until they are down (default 90 seconds)", cmd_stop, false},
     {"restart", "name", "stop a guest and let it start again", NULL,
@@ -52,6 +59,10 @@ static const struct command commands[] = {
      "line leaves, ~~ sends one ~.\n"
      "-w  wait for the guest to be started",
      cmd_console, false},
+    {"screen", "[-n] name", "show a guest's screen to a browser",
+     "Serves it until Ctrl-C at the address that is printed.\n"
+     "-n  only print the command that does so",
+     cmd_screen, false},
     {"destroy", "[-f] name", "remove a guest with its disks", "-f  do not ask",
      cmd_destroy, false},
     {"passthru", "[-v] | reserve [-f] address ... | release address ...",
@@ -61,6 +72,10 @@ static const struct command commands[] = {
      "-v  also IOMMU group, driver, reset methods and guest\n"
      "reserve -f  also what the host is using",
      cmd_passthru, false},
+    {"switch", "command [argument ...]", "virtual switches",
+     "Commands: list, info, create, add, remove, destroy, vlan, address,\n"
+     "private, nat. 'vm switch command -h' tells more.",
+     cmd_switch, false},
     {"_run", "[-R fd] name", "supervise a guest", NULL, cmd_run, true},
     {"add", "", "add a disk or network card", NULL, NULL, false},
     {"clone", "", "copy a guest", NULL, NULL, false},
@@ -70,7 +85,6 @@ static const struct command commands[] = {
     {"get", "", "print settings", NULL, NULL, false},
     {"image", "", "guest images", NULL, NULL, false},
     {"img", "", "disk image files", NULL, NULL, false},
-    {"install", "", "start a guest from an ISO", NULL, NULL, false},
     {"iso", "", "ISO files", NULL, NULL, false},
     {"migrate", "", "move a guest to another host", NULL, NULL, false},
     {"rename", "", "rename a guest", NULL, NULL, false},
@@ -81,7 +95,6 @@ static const struct command commands[] = {
     {"stopall", "", "stop all guests", NULL, NULL, false},
     {"suspend", "", "save a guest's state", NULL, NULL, false},
     {"suspendall", "", "save all guests' state", NULL, NULL, false},
-    {"switch", "", "virtual switches", NULL, NULL, false},
     {"tags", "", "tags of guests", NULL, NULL, false},
 };
 

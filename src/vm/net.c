@@ -1,68 +1,60 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tap interfaces and bridges; the contract is net.h. */
+/* Tap interfaces; the contract is net.h. */
 #include "vm/net.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+
+#include "vm/netlink.h"
 
 #define TUN_PATH "/dev/net/tun"
 
 static int name_set(char dst[IFNAMSIZ], const char *name)
 {
-	size_t len = strlen(name);
-
-	if (len == 0 || len >= IFNAMSIZ || strpbrk(name, "/ %:"))
+	if (!netlink_name_valid(name))
 		return -EINVAL;
 	memset(dst, 0, IFNAMSIZ);
-	memcpy(dst, name, len);
+	strcpy(dst, name);
 	return 0;
-}
-
-static void sysfs_path(const char *name, const char *file, char buf[128])
-{
-	snprintf(buf, 128, "/sys/class/net/%.15s/%.40s", name, file);
 }
 
 bool link_exists(const char *name)
 {
-	char checked[IFNAMSIZ];
-
-	return name_set(checked, name) == 0 && if_nametoindex(checked) != 0;
+	return netlink_name_valid(name) && if_nametoindex(name) != 0;
 }
 
-static int alias_set(const char *name, const char *alias)
+int link_mtu(const char *name, unsigned *ret_mtu)
 {
-	CLEANUP_CLOSE int fd = -1;
-	char path[128];
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {0};
+	int rc = name_set(ifr.ifr_name, name);
 
-	sysfs_path(name, "ifalias", path);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return write(fd, alias, strlen(alias)) < 0 ? -errno : 0;
+	if (rc == 0 && (fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr) < 0))
+		rc = -errno;
+	if (rc == 0)
+		*ret_mtu = (unsigned)ifr.ifr_mtu;
+	return rc;
 }
 
-/* Was `name` made for `guest`? */
-static bool alias_matches(const char *name, const char *guest)
+/* Was it made for `guest`? */
+static bool alias_matches(const struct netlink_link *link, const char *guest)
 {
-	char path[128], alias[300], expected[300];
-	CLEANUP_CLOSE int fd = -1;
-	ssize_t n;
+	char expected[NETLINK_ALIAS_SIZE];
+	int len = snprintf(expected, sizeof(expected), "vmnet/%s/", guest);
 
-	sysfs_path(name, "ifalias", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, alias, sizeof(alias) - 1);
-	if (n <= 0)
-		return false;
-	alias[n] = '\0';
-	snprintf(expected, sizeof(expected), "vmnet/%s/", guest);
-	return strncmp(alias, expected, strlen(expected)) == 0;
+	return len < (int)sizeof(expected) &&
+	       strncmp(link->alias, expected, (size_t)len) == 0;
+}
+
+static int alias_set(const char *name, const char *alias, struct err *err)
+{
+	CLEANUP_NETLINK struct netlink *net = NULL;
+	int rc = netlink_open(err, &net);
+
+	return rc < 0 ? rc : net->ops->alias(net, name, alias, err);
 }
 
 int tap_create(const char *name, const char *alias, struct err *err,
@@ -88,9 +80,9 @@ int tap_create(const char *name, const char *alias, struct err *err,
 			       name ? name : "tap");
 	/* First the alias, then persistence: a tap that outlives us can be
 	 * told from others. */
-	rc = alias_set(ifr.ifr_name, alias);
+	rc = alias_set(ifr.ifr_name, alias, err);
 	if (rc < 0)
-		return err_sys(err, rc, "%s: ifalias", ifr.ifr_name);
+		return rc;
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
 		return err_sys(err, -errno, "%s: cannot be made to stay",
 			       ifr.ifr_name);
@@ -98,122 +90,84 @@ int tap_create(const char *name, const char *alias, struct err *err,
 	return 0;
 }
 
+static int state_read(struct netlink_state *state, struct err *err)
+{
+	CLEANUP_NETLINK struct netlink *net = NULL;
+	int rc = netlink_open(err, &net);
+
+	return rc < 0 ? rc : netlink_read(net, err, state);
+}
+
 int tap_delete(const char *name, const char *guest, struct err *err)
 {
-	CLEANUP_CLOSE int fd = -1;
+	CLEANUP_NETLINK_STATE struct netlink_state state = {0};
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	CLEANUP_CLOSE int fd = -1;
+	const struct netlink_link *link;
+	int rc;
 
-	if (name_set(ifr.ifr_name, name) < 0 || !link_exists(name) ||
-	    !alias_matches(name, guest))
+	if (name_set(ifr.ifr_name, name) < 0)
+		return 0;
+	rc = state_read(&state, err);
+	if (rc < 0)
+		return rc;
+	link = netlink_find(&state, name);
+	if (!link || !alias_matches(link, guest))
 		return 0;
 	fd = open(TUN_PATH, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, -errno, TUN_PATH);
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-		return err_sys(err, -errno, "%s: cannot be removed", name);
-	if (ioctl(fd, TUNSETPERSIST, 0) < 0)
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETPERSIST, 0) < 0)
 		return err_sys(err, -errno, "%s: cannot be removed", name);
 	return 0;
 }
 
 void taps_find(const char *guest, struct words *taps)
 {
-	DIR *dir = opendir("/sys/class/net");
-	struct dirent *entry;
+	CLEANUP_NETLINK_STATE struct netlink_state state = {0};
 
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    alias_matches(entry->d_name, guest))
-			words_add(taps, "%s", entry->d_name);
-	if (dir)
-		closedir(dir);
+	if (state_read(&state, NULL) < 0)
+		return;
+	for (size_t i = 0; i < state.links; i++)
+		if (alias_matches(&state.link[i], guest))
+			words_add(taps, "%s", state.link[i].name);
 }
 
-static bool is_bridge(const char *name)
+static int tap_change(const char *tap, const struct netlink_change *change,
+		      struct err *err)
 {
-	char path[128];
-	struct stat st;
+	CLEANUP_NETLINK struct netlink *net = NULL;
+	int rc = netlink_open(err, &net);
 
-	sysfs_path(name, "bridge", path);
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return rc < 0 ? rc : net->ops->change(net, tap, change, err);
 }
 
-int bridge_find(const char *name, char ret_bridge[IFNAMSIZ])
+int tap_set_mtu(const char *tap, unsigned mtu, struct err *err)
 {
-	char prefixed[IFNAMSIZ + 240];
-	const char *candidates[] = {prefixed, name};
+	struct netlink_change change = {.set = NETLINK_MTU, .mtu = mtu};
 
-	snprintf(prefixed, sizeof(prefixed), "vm-%.240s", name);
-	for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
-		char checked[IFNAMSIZ];
-
-		if (name_set(checked, candidates[i]) < 0 || !is_bridge(checked))
-			continue;
-		memcpy(ret_bridge, checked, IFNAMSIZ);
-		return 0;
-	}
-	return -ENODEV;
+	return tap_change(tap, &change, err);
 }
 
-/* One socket ioctl on an interface. */
-static int link_ioctl(unsigned long request, struct ifreq *ifr)
+int tap_join(const char *tap, const char *bridge, bool isolated,
+	     struct err *err)
 {
-	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct netlink_change join = {.set = NETLINK_MASTER};
+	struct netlink_change isolate = {.set = NETLINK_ISOLATED,
+					 .isolated = true};
+	int rc;
 
-	if (fd < 0)
-		return -errno;
-	return ioctl(fd, request, ifr) < 0 ? -errno : 0;
-}
-
-int bridge_add(const char *bridge, const char *port, struct err *err)
-{
-	struct ifreq ifr = {0};
-	int rc = name_set(ifr.ifr_name, bridge);
-
-	ifr.ifr_ifindex = (int)if_nametoindex(port);
-	if (rc == 0)
-		rc = link_ioctl(SIOCBRADDIF, &ifr);
-	if (rc < 0)
-		return err_sys(err, rc, "%s: cannot join bridge %s", port,
-			       bridge);
-	return 0;
-}
-
-int link_up(const char *name, struct err *err)
-{
-	struct ifreq ifr = {0};
-	int rc = name_set(ifr.ifr_name, name);
-
-	if (rc == 0)
-		rc = link_ioctl(SIOCGIFFLAGS, &ifr);
-	ifr.ifr_flags |= IFF_UP;
-	if (rc == 0)
-		rc = link_ioctl(SIOCSIFFLAGS, &ifr);
-	if (rc < 0)
-		return err_sys(err, rc, "%s: cannot be brought up", name);
-	return 0;
-}
-
-int link_mtu(const char *name, unsigned *ret_mtu)
-{
-	struct ifreq ifr = {0};
-	int rc = name_set(ifr.ifr_name, name);
-
-	if (rc == 0)
-		rc = link_ioctl(SIOCGIFMTU, &ifr);
-	if (rc == 0)
-		*ret_mtu = (unsigned)ifr.ifr_mtu;
+	snprintf(join.master, sizeof(join.master), "%s", bridge);
+	rc = tap_change(tap, &join, err);
+	/* The tap is down yet: nothing passes before this. */
+	if (rc == 0 && isolated)
+		rc = tap_change(tap, &isolate, err);
 	return rc;
 }
 
-int link_set_mtu(const char *name, unsigned mtu, struct err *err)
+int tap_up(const char *tap, struct err *err)
 {
-	struct ifreq ifr = {.ifr_mtu = (int)mtu};
-	int rc = name_set(ifr.ifr_name, name);
+	struct netlink_change up = {.set = NETLINK_UP, .up = true};
 
-	if (rc == 0)
-		rc = link_ioctl(SIOCSIFMTU, &ifr);
-	if (rc < 0)
-		return err_sys(err, rc, "%s: mtu %u", name, mtu);
-	return 0;
+	return tap_change(tap, &up, err);
 }

@@ -6,6 +6,7 @@
 
 #include "vm/net.h"
 #include "vm/supervisor.h"
+#include "vm/switch.h"
 
 /* Random bytes; the host is not expected to run out. */
 static void random_fill(uint8_t *buf, size_t len)
@@ -88,37 +89,43 @@ static int taps_record(struct supervisor *sup, struct err *err)
 	return runlock_write(&sup->lock, err);
 }
 
-/* Joins the switch's bridge; a missing switch is logged, as in vm-bhyve. */
+/* Things about a switch that keep nobody from starting: told and logged. */
+static void switch_warn(void *ctx, const char *text)
+{
+	struct supervisor *sup = ctx;
+
+	logfile_event(&sup->log, "warning; %s", text);
+	supervisor_report(sup, "warning", "%s", text);
+}
+
+/* Joins the switch's bridge, which is brought up if it is not there yet. */
 static int tap_attach(struct supervisor *sup, const char *tap, const char *name,
 		      struct err *err)
 {
-	char bridge[IFNAMSIZ];
+	const struct warner warner = {switch_warn, sup};
+	struct vswitch sw;
 	unsigned mtu;
-	int rc;
+	int rc = switch_use(&sup->place, name, &warner, err, &sw);
 
-	if (bridge_find(name, bridge) < 0) {
+	if (rc == -ENODEV)
 		logfile_event(&sup->log, "failed to find virtual switch '%s'",
 			      name);
-		supervisor_report(sup, "warning",
-				  "no bridge for virtual switch '%s', %s is "
-				  "not connected",
-				  name, tap);
-		return link_up(tap, err);
-	}
-	if (link_mtu(bridge, &mtu) == 0 && mtu != 1500) {
+	if (rc < 0)
+		return rc;
+	if (link_mtu(sw.bridge, &mtu) == 0 && mtu != 1500) {
 		logfile_event(&sup->log, "setting mtu of %s to %u", tap, mtu);
-		rc = link_set_mtu(tap, mtu, err);
+		rc = tap_set_mtu(tap, mtu, err);
 		if (rc < 0)
 			return rc;
 	}
-	logfile_event(&sup->log, "adding %s -> %s (%s addm)", tap, bridge,
+	logfile_event(&sup->log, "adding %s -> %s (%s addm)", tap, sw.bridge,
 		      name);
-	rc = bridge_add(bridge, tap, err);
+	rc = tap_join(tap, sw.bridge, sw.is_private, err);
 	if (rc < 0)
 		return rc;
-	logfile_event(&sup->log, "bring up %s -> %s (%s addm)", tap, bridge,
+	logfile_event(&sup->log, "bring up %s -> %s (%s addm)", tap, sw.bridge,
 		      name);
-	return link_up(tap, err);
+	return tap_up(tap, err);
 }
 
 static int tap_make(struct supervisor *sup, unsigned n, struct err *err)
@@ -140,12 +147,14 @@ static int tap_make(struct supervisor *sup, unsigned n, struct err *err)
 	rc = taps_record(sup, err);
 	if (rc < 0)
 		return rc;
-	if (net && net[0])
-		return tap_attach(sup, tap, net, err);
+	if (net && net[0]) {
+		rc = tap_attach(sup, tap, net, err);
+		return rc < 0 ? err_prefix(err, "network%u", n) : 0;
+	}
 	logfile_event(&sup->log,
 		      "warning; network%u has no switch, %s is not connected",
 		      n, tap);
-	return link_up(tap, err);
+	return tap_up(tap, err);
 }
 
 static int nic_make(struct supervisor *sup, unsigned n, struct err *err)

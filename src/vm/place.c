@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "vm/tool.h"
+
 /* An environment variable, NULL when unset or empty. */
 static const char *env_get(const char *name)
 {
@@ -44,27 +46,98 @@ static int place_load_conf(struct place *place, struct err *err)
 	return rc;
 }
 
+/* Where the host keeps things; an environment variable moves each, for tests.
+ */
+static int place_set_roots(struct place *place, struct err *err)
+{
+	struct {
+		const char *variable, *path;
+		char *to;
+	} roots[] = {
+	    {"VM_HOST_ROOT", "/", place->host_root},
+	    {"VM_DEV_DIR", "/dev", place->dev},
+	    {"VM_SHARE_DIR", "/usr/share", place->share},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(roots); i++) {
+		const char *value = env_get(roots[i].variable);
+
+		rc = path_copy(roots[i].to, PATH_MAX,
+			       value ? value : roots[i].path, err);
+	}
+	return rc;
+}
+
+/* One line of `zfs list -H -o name,mountpoint WHAT`. */
+static int zfs_list(const char *what, struct err *err,
+		    char name[PLACE_DATASET_MAX], char mountpoint[PATH_MAX])
+{
+	CLEANUP_WORDS struct words argv = {0};
+	CLEANUP_FREE char *out = NULL;
+	char *tab;
+	int rc;
+
+	words_split(&argv, "zfs list -H -o name,mountpoint");
+	words_add(&argv, "%s", what);
+	rc = tool_run(&argv, err, &out);
+	if (rc < 0)
+		return rc;
+	out[strcspn(out, "\n")] = '\0';
+	tab = strchr(out, '\t');
+	if (!tab || tab - out >= PLACE_DATASET_MAX || strlen(tab) > PATH_MAX)
+		return err_set(err, -EINVAL,
+			       "zfs list %s: answered what is not understood",
+			       what);
+	*tab = '\0';
+	strcpy(name, out);
+	strcpy(mountpoint, tab + 1);
+	return 0;
+}
+
+void place_dataset(const struct place *place, char buf[PLACE_DATASET_MAX])
+{
+	char name[PLACE_DATASET_MAX], mountpoint[PATH_MAX];
+
+	strcpy(buf, place->dataset);
+	if (buf[0] || !tool_exists("zfs"))
+		return;
+	/* A directory inside a data set is answered for by that set. */
+	if (zfs_list(place->dir, NULL, name, mountpoint) == 0 &&
+	    strcmp(mountpoint, place->dir) == 0)
+		strcpy(buf, name);
+}
+
+static int place_set_dataset(struct place *place, const char *dataset,
+			     struct err *err)
+{
+	int rc = zfs_list(dataset, err, place->dataset, place->dir);
+
+	if (rc < 0)
+		return err_prefix(err, "vm_dir=\"zfs:%s\"", dataset);
+	if (place->dir[0] == '/')
+		return 0;
+	return err_set(err, -EINVAL,
+		       "vm_dir=\"zfs:%s\": is not mounted (mountpoint=%s); "
+		       "zfs set mountpoint=DIRECTORY gives it a place",
+		       dataset, place->dir);
+}
+
 int place_open(struct place *place, struct err *err)
 {
 	const char *dir = env_get("VM_DIR");
-	const char *root = env_get("VM_HOST_ROOT");
 	int rc;
 
 	*place = (struct place){0};
 	rc = place_load_conf(place, err);
 	if (rc == 0)
-		rc = path_copy(place->host_root, sizeof(place->host_root),
-			       root ? root : "/", err);
+		rc = place_set_roots(place, err);
 	if (rc < 0)
 		return rc;
 	if (!dir)
 		dir = conf_get_or(place->conf, "vm_dir", PLACE_DIR_DEFAULT);
 	if (strncmp(dir, "zfs:", 4) == 0)
-		return err_set(
-		    err, -ENOTSUP,
-		    "vm_dir=\"%s\": ZFS data sets are not in this version; "
-		    "give the mounted directory instead",
-		    dir);
+		return place_set_dataset(place, dir + 4, err);
 	if (dir[0] != '/')
 		return err_set(err, -EINVAL,
 			       "vm_dir '%s': expected an absolute path", dir);

@@ -4,8 +4,9 @@
  * byway program, one guest.
  *
  * The directory is $VM_DIR, else vm_dir= of vm-bhyve.conf (/etc/, or the file
- * $VM_CONF names), else PLACE_DIR_DEFAULT. A directory below it is a guest
- * when it holds NAME/NAME.conf.
+ * $VM_CONF names), else PLACE_DIR_DEFAULT. "zfs:POOL/SET" is the directory the
+ * data set is mounted at. A directory below it is a guest when it holds
+ * NAME/NAME.conf.
  * Locking: none, one thread.
  */
 #ifndef VM_PLACE_H
@@ -17,13 +18,17 @@
 
 #define PLACE_DIR_DEFAULT  "/var/lib/byway/vm"
 #define PLACE_CONF_DEFAULT "/etc/vm-bhyve.conf"
+#define PLACE_DATASET_MAX  256
 #define GUEST_NAME_MAX	   231
 #define GUEST_PATH_MAX	   (PATH_MAX + 2 * GUEST_NAME_MAX + 16)
 
 struct place {
 	char dir[PATH_MAX];
 	char host_root[PATH_MAX]; /* "/", tests: $VM_HOST_ROOT */
-	struct conf *conf;	  /* vm-bhyve.conf; NULL when there is none */
+	char dev[PATH_MAX];	  /* "/dev", tests: $VM_DEV_DIR */
+	char share[PATH_MAX];	  /* "/usr/share", tests: $VM_SHARE_DIR */
+	char dataset[PLACE_DATASET_MAX]; /* of vm_dir="zfs:...", else "" */
+	struct conf *conf; /* vm-bhyve.conf; NULL when there is none */
 };
 
 MUST_CHECK int place_open(struct place *place, struct err *err);
@@ -31,6 +36,12 @@ void place_close(struct place *place);
 
 /* $BYWAY, else "byway" next to our own program, else in PATH. */
 MUST_CHECK int place_byway(char *buf, size_t size, struct err *err);
+
+/*
+ * The ZFS data set that is mounted at the place's directory, "" when it is not
+ * one or there is no zfs program. Asks zfs(8) unless vm_dir named it.
+ */
+void place_dataset(const struct place *place, char buf[PLACE_DATASET_MAX]);
 
 /* The names of all guests, sorted. A missing directory has none. */
 MUST_CHECK int place_guests(const struct place *place, struct err *err,

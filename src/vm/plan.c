@@ -6,10 +6,16 @@
  *
  * One pass in vm-bhyve's order. `next` is the place the next automatic device
  * gets; device_add() writes a device there and does not move it, the kinds
- * move it each in their way: disks and NICs by one function, and to a fresh
- * slot when the kind is done; passed-through functions by one function as long
- * as they belong together on the host; all others by one slot. A pinned
- * passthru device is written at its own place with `next` set aside.
+ * move it each in their way: NICs, and disks without UEFI, by one function,
+ * and to a fresh slot when the kind is done; passed-through functions by one
+ * function as long as they belong together on the host; all others by one
+ * slot. A pinned passthru device and the installation image are written at
+ * their own place with `next` set aside.
+ *
+ * What is to boot is left to the firmware, but for an installation: then the
+ * image comes first in the first run, and the first disk in later ones, so
+ * that a guest that reboots at the end of its installation runs the system it
+ * has installed. A bootindex in the guest's file leaves it to the person.
  *
  * Values go to byway as they stand in the file, since byway explains what it
  * does not understand; only paths are made absolute and quoted against
@@ -18,6 +24,7 @@
 #include "vm/plan.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/cfg.h"
 
@@ -34,6 +41,7 @@ struct planner {
 	struct plan *plan;
 	struct place_next next;
 	struct words ahci; /* disks collected for one shared controller */
+	bool uefi;
 };
 
 /* Slot 31 of bus 0 belongs to the LPC bridge; other buses end at 32. */
@@ -65,16 +73,18 @@ static void device_add(struct planner *p, const char *fmt, ...)
 static void device_add(struct planner *p, const char *fmt, ...)
 {
 	const struct place_next *next = &p->next;
-	char *text = NULL;
+	char *text = NULL, bus[16] = "";
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
+	if (next->bus > 0)
+		snprintf(bus, sizeof(bus), "%u:", next->bus);
 	words_add(&p->plan->devices, "-s");
-	words_add(&p->plan->devices, "%u:%u:%u,%s", next->bus, next->slot,
-		  next->func, text ? text : "");
+	words_add(&p->plan->devices, "%s%u:%u,%s", bus, next->slot, next->func,
+		  text ? text : "");
 	p->plan->devices.failed |= !text;
 	free(text);
 }
@@ -113,6 +123,35 @@ static bool is_ahci(const char *type)
 	return strcmp(type, "ahci-hd") == 0 || strcmp(type, "ahci-cd") == 0;
 }
 
+/* Has the person said what boots first? */
+static bool has_bootindex(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->count; i++)
+		if (strstr(conf->entry[i].value, "bootindex="))
+			return true;
+	return false;
+}
+
+static bool has_firmware(const struct planner *p)
+{
+	return p->in->firmware && p->in->firmware->code[0];
+}
+
+/* Is the first disk to boot before the installation image? */
+static bool disk_goes_first(const struct planner *p)
+{
+	return p->in->iso && p->in->later_run && has_firmware(p) &&
+	       !has_bootindex(p->conf);
+}
+
+static void place_next_disk(struct planner *p)
+{
+	if (p->uefi)
+		place_next_slot(&p->next);
+	else
+		place_next_func(&p->next);
+}
+
 static void ahci_flush(struct planner *p)
 {
 	CLEANUP_FREE char *list = words_join(&p->ahci, ',');
@@ -120,55 +159,54 @@ static void ahci_flush(struct planner *p)
 	if (p->ahci.count == 0)
 		return;
 	device_add(p, "ahci,%s", or_empty(list));
-	place_next_func(&p->next);
+	place_next_disk(p);
 	p->plan->devices.failed |= p->ahci.failed || !list;
 	words_free(&p->ahci);
 }
 
-/* What follows the emulation: the disk's path as byway is to see it. */
-static int disk_path(struct planner *p, unsigned n, char buf[PATH_MAX])
+/* What follows the emulation: the path as byway is to see it, and options. */
+static int disk_text(struct planner *p, unsigned n, char buf[2 * PATH_MAX])
 {
+	const char *opts = conf_get(p->conf, "disk%u_opts", n);
 	const char *dev = conf_get(p->conf, "disk%u_dev", n);
-	const char *name = conf_get(p->conf, "disk%u_name", n);
-	char path[PATH_MAX];
-	int rc;
+	const char *path = p->in->disks->word[n];
+	char quoted[PATH_MAX];
+	int rc = 0;
 
-	if (dev && strcmp(dev, "9p") == 0) {
-		if (snprintf(buf, PATH_MAX, "%s", name) >= PATH_MAX)
-			return err_set(p->err, -E2BIG, "disk%u_name: too long",
-				       n);
-		return 0;
+	if (!dev || strcmp(dev, "9p") != 0) {
+		rc = text_quote(path, p->err, quoted, sizeof(quoted));
+		path = quoted;
 	}
-	rc = guest_path(p->in->guest, name, p->err, path);
-	if (rc < 0)
-		return rc;
-	return text_quote(path, p->err, buf, PATH_MAX);
+	if (rc == 0 &&
+	    snprintf(buf, 2 * PATH_MAX, "%s%s%s%s", path, comma(opts),
+		     or_empty(opts),
+		     n == 0 && disk_goes_first(p) ? ",bootindex=1" : "") >=
+		2 * PATH_MAX)
+		rc = err_set(p->err, -E2BIG, "disk%u: too long", n);
+	return rc;
 }
 
 static int disks_plan(struct planner *p)
 {
 	const char *limit_text = conf_get_or(p->conf, "ahci_device_limit", "1");
 	unsigned long limit = strtoul(limit_text, NULL, 10);
-	const char *type;
+	size_t count = p->in->disks ? p->in->disks->count : 0;
 
-	for (unsigned n = 0; (type = conf_member(p->conf, "disk%u_type", n));
-	     n++) {
-		const char *opts = conf_get(p->conf, "disk%u_opts", n);
-		char path[PATH_MAX];
-		int rc = disk_path(p, n, path);
+	for (unsigned n = 0; n < count; n++) {
+		const char *type = conf_member(p->conf, "disk%u_type", n);
+		char text[2 * PATH_MAX];
+		int rc = disk_text(p, n, text);
 
 		if (rc < 0)
 			return rc;
-		if (limit > 1 && is_ahci(type)) {
-			words_add(&p->ahci, "%s:%s%s%s", type + 5, path,
-				  comma(opts), or_empty(opts));
+		if (limit > 1 && is_ahci(or_empty(type))) {
+			words_add(&p->ahci, "%s:%s", type + 5, text);
 			if (p->ahci.count >= limit)
 				ahci_flush(p);
 			continue;
 		}
-		device_add(p, "%s,%s%s%s", type, path, comma(opts),
-			   or_empty(opts));
-		place_next_func(&p->next);
+		device_add(p, "%s,%s", or_empty(type), text);
+		place_next_disk(p);
 	}
 	ahci_flush(p);
 	if (p->next.func > 0)
@@ -255,6 +293,62 @@ static int passthru_plan(struct planner *p)
 	return 0;
 }
 
+static bool screen_waits(const struct planner *p)
+{
+	switch (p->in->screen->wait) {
+	case SCREEN_WAIT_YES:
+		return true;
+	case SCREEN_WAIT_NO:
+		return false;
+	case SCREEN_WAIT_AUTO:
+		break;
+	}
+	return p->in->iso && !p->in->later_run;
+}
+
+/* The password goes where only byway reads it. */
+static int password_plan(struct planner *p)
+{
+	const char *password = conf_get_or(p->conf, "vnc_password", NULL);
+	char quoted[CFG_VALUE_MAX];
+	int rc;
+
+	if (!password)
+		return 0;
+	rc = text_quote(password, p->err, quoted, sizeof(quoted));
+	if (rc == 0)
+		words_add(&p->plan->secrets, "pci.%u.%u.%u.password=%s",
+			  p->next.bus, p->next.slot, p->next.func, quoted);
+	return rc;
+}
+
+static int screen_plan(struct planner *p)
+{
+	const struct screen *screen = p->in->screen;
+	const char *vga = conf_get_or(p->conf, "graphics_vga", NULL);
+	char address[SCREEN_ADDRESS_MAX], quoted[2 * SCREEN_ADDRESS_MAX];
+	char size[32] = "";
+	int rc;
+
+	if (!screen || !screen->on)
+		return 0;
+	screen_address(screen, address);
+	rc = text_quote(address, p->err, quoted, sizeof(quoted));
+	if (rc == 0)
+		rc = password_plan(p);
+	if (rc < 0)
+		return rc;
+	p->plan->waits = screen_waits(p);
+	if (screen->width)
+		snprintf(size, sizeof(size), ",w=%u,h=%u", screen->width,
+			 screen->height);
+	device_add(p, "fbuf,%s=%s%s%s%s%s", screen->is_unix ? "unix" : "tcp",
+		   quoted, size, vga ? ",vga=" : "", or_empty(vga),
+		   p->plan->waits ? ",wait" : "");
+	place_next_slot(&p->next);
+	return 0;
+}
+
 static void sound_plan(struct planner *p)
 {
 	const char *rec = conf_get_or(p->conf, "sound_rec", NULL);
@@ -315,6 +409,8 @@ static int devices_plan(struct planner *p)
 	if (conf_bool(p->conf, "virt_random", false))
 		simple_plan(p, "virtio-rnd");
 	rc = passthru_plan(p);
+	if (rc == 0)
+		rc = screen_plan(p);
 	if (rc < 0)
 		return rc;
 	if (conf_bool(p->conf, "xhci_mouse", false))
@@ -364,33 +460,56 @@ static int file_plan(struct planner *p, const char *key, const char *variable)
 	return 0;
 }
 
-static int options_plan(struct planner *p)
+/* Where the guest starts: firmware, or a kernel that byway loads. */
+static int boot_plan(struct planner *p)
 {
 	struct words *options = &p->plan->options;
 	const char *cmdline = conf_get(p->conf, "linux_cmdline");
+	const struct firmware *fw = p->in->firmware;
+	char quoted[2][PATH_MAX], line[CFG_VALUE_MAX];
+	int rc;
+
+	if (has_firmware(p)) {
+		rc = text_quote(fw->code, p->err, quoted[0], PATH_MAX);
+		if (rc == 0)
+			rc = text_quote(fw->vars, p->err, quoted[1], PATH_MAX);
+		/* As one word, the way vm-bhyve writes it. */
+		words_add(options, "-Hwl");
+		words_add(options, "bootrom,%s%s%s", quoted[0], comma(fw->vars),
+			  quoted[1]);
+		return rc;
+	}
+	words_add(options, "-AHPw");
+	rc = file_plan(p, "linux_kernel", "boot.kernel");
+	if (rc == 0)
+		rc = file_plan(p, "linux_initrd", "boot.initrd");
+	if (rc < 0 || !cmdline || !cmdline[0])
+		return rc;
+	rc = text_quote(cmdline, p->err, line, sizeof(line));
+	words_add(options, "-o");
+	words_add(options, "boot.cmdline=%s", line);
+	return rc;
+}
+
+static int options_plan(struct planner *p)
+{
+	struct words *options = &p->plan->options;
 	const char *uuid = conf_get(p->conf, "uuid");
+	bool asked = conf_bool(p->conf, "wired_memory", false);
 	int rc;
 
 	topology_plan(p);
 	words_add(options, "-m");
 	words_add(options, "%s", conf_get_or(p->conf, "memory", ""));
-	words_add(options, "-AHPw");
-	rc = file_plan(p, "linux_kernel", "boot.kernel");
-	if (rc == 0)
-		rc = file_plan(p, "linux_initrd", "boot.initrd");
+	rc = boot_plan(p);
 	if (rc < 0)
 		return rc;
-	if (cmdline && cmdline[0]) {
-		char quoted[CFG_VALUE_MAX];
-
-		rc = text_quote(cmdline, p->err, quoted, sizeof(quoted));
-		if (rc < 0)
-			return rc;
-		words_add(options, "-o");
-		words_add(options, "boot.cmdline=%s", quoted);
+	if (p->in->tpm) {
+		words_add(options, "-l");
+		words_add(options, "tpm,swtpm,%s", p->in->tpm);
 	}
 	words_split(options, conf_get(p->conf, "bhyve_options"));
-	if (plan_is_wired(p->conf))
+	if (asked)
 		words_add(options, "-S");
 	if (uuid && uuid[0]) {
 		words_add(options, "-U");
@@ -398,19 +517,71 @@ static int options_plan(struct planner *p)
 	}
 	if (conf_bool(p->conf, "utctime", true))
 		words_add(options, "-u");
+	if (!asked && plan_is_wired(p->conf))
+		words_add(options, "-S");
 	if (p->next.beyond_bus0)
 		words_add(options, "-Y");
 	return 0;
 }
 
+/* An image that is not called .iso is a disk, as in vm-bhyve. */
+static int iso_plan(struct planner *p)
+{
+	const char *slot = conf_get_or(p->conf, "install_slot", "3");
+	const char *iso = p->in->iso, *index = "";
+	char quoted[PATH_MAX];
+	size_t len = iso ? strlen(iso) : 0;
+	bool cd = len > 4 && strcasecmp(iso + len - 4, ".iso") == 0;
+	int rc;
+
+	if (!iso)
+		return 0;
+	rc = text_quote(iso, p->err, quoted, sizeof(quoted));
+	if (rc < 0)
+		return rc;
+	if (!has_firmware(p))
+		index = "";
+	else if (!has_bootindex(p->conf))
+		index = p->in->later_run ? ",bootindex=2" : ",bootindex=1";
+	else if (!p->in->later_run)
+		index = ",bootindex=0";
+	words_add(&p->plan->iso, "-s");
+	words_add(&p->plan->iso, "%s:0,%s,%s%s%s", slot,
+		  cd ? "ahci-cd" : "ahci-hd", quoted, cd ? "" : ",ro", index);
+	return 0;
+}
+
 static void console_plan(struct planner *p)
 {
-	for (unsigned i = 0; i < PLAN_COMS; i++) {
-		if (!p->in->com[i])
+	unsigned coms[PLAN_COMS], count = plan_coms(p->conf, coms);
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *tty = p->in->com[coms[i]];
+
+		if (!tty)
 			continue;
 		words_add(&p->plan->console, "-l");
-		words_add(&p->plan->console, "com%u,%s", i + 1, p->in->com[i]);
+		words_add(&p->plan->console, "com%u,%s", coms[i] + 1, tty);
 	}
+}
+
+static int plan_fill(struct planner *p)
+{
+	struct plan *plan = p->plan;
+	const struct words *all[] = {&plan->options, &plan->devices, &plan->iso,
+				     &plan->console, &plan->secrets};
+	int rc = devices_plan(p);
+
+	if (rc == 0)
+		rc = options_plan(p);
+	if (rc == 0)
+		rc = iso_plan(p);
+	if (rc < 0)
+		return rc;
+	console_plan(p);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(all); i++)
+		rc = words_check(all[i], p->err);
+	return rc;
 }
 
 int plan_make(const struct plan_input *input, struct err *err,
@@ -424,21 +595,12 @@ int plan_make(const struct plan_input *input, struct err *err,
 	    .err = err,
 	    .plan = &plan,
 	    .next = {.slot = (unsigned)strtoul(start, NULL, 10)},
+	    .uefi = loader_is_uefi(input->conf),
 	};
 	int rc;
 
 	place_settle(&p.next);
-	rc = devices_plan(&p);
-	if (rc == 0)
-		rc = options_plan(&p);
-	if (rc == 0) {
-		console_plan(&p);
-		rc = words_check(&plan.devices, err);
-	}
-	if (rc == 0)
-		rc = words_check(&plan.options, err);
-	if (rc == 0)
-		rc = words_check(&plan.console, err);
+	rc = plan_fill(&p);
 	words_free(&p.ahci);
 	if (rc < 0) {
 		plan_free(&plan);
@@ -450,9 +612,11 @@ int plan_make(const struct plan_input *input, struct err *err,
 
 void plan_free(struct plan *plan)
 {
-	words_free(&plan->devices);
 	words_free(&plan->options);
+	words_free(&plan->devices);
+	words_free(&plan->iso);
 	words_free(&plan->console);
+	words_free(&plan->secrets);
 }
 
 bool plan_is_wired(const struct conf *conf)
@@ -461,25 +625,26 @@ bool plan_is_wired(const struct conf *conf)
 	       plan_passthru_count(conf) > 0;
 }
 
-bool plan_has_com(const struct conf *conf, unsigned com)
+unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS])
 {
 	CLEANUP_WORDS struct words ports = {0};
-	char name[16];
+	unsigned count = 0;
 
-	snprintf(name, sizeof(name), "com%u", com + 1);
 	words_split(&ports, conf_get_or(conf, "comports", "com1"));
-	return words_contain(&ports, name);
-}
+	for (size_t i = 0; i < ports.count && count < PLAN_COMS; i++) {
+		const char *port = ports.word[i];
+		unsigned com, seen = 0;
 
-unsigned plan_first_com(const struct conf *conf)
-{
-	const char *ports = conf_get_or(conf, "comports", "com1");
-
-	ports += strspn(ports, " \t");
-	if (strncmp(ports, "com", 3) == 0 && ports[3] >= '1' &&
-	    ports[3] < '1' + (int)PLAN_COMS)
-		return (unsigned)(ports[3] - '1');
-	return 0;
+		if (strncmp(port, "com", 3) || port[3] < '1' ||
+		    port[3] >= '1' + (int)PLAN_COMS || port[4])
+			continue;
+		com = (unsigned)(port[3] - '1');
+		while (seen < count && ret_coms[seen] != com)
+			seen++;
+		if (seen == count)
+			ret_coms[count++] = com;
+	}
+	return count;
 }
 
 unsigned plan_passthru_count(const struct conf *conf)

@@ -2,18 +2,22 @@
 /*
  * From a guest file to byway's command line.
  *
- * Pure: reads a struct conf and names that were found before (network
- * devices, terminals), touches nothing on the host. Slots are given out as
- * vm-bhyve gives them, so that a guest moved from there finds its devices at
- * the same addresses: from start_slot disks, NICs, random, passthru, tablet,
- * sound, consoles; disks and NICs share a slot as functions 0..7; when a bus
- * is full the next one begins (and -Y is added).
+ * Pure: reads a struct conf and what was found before (disks, network devices,
+ * terminals, firmware, the screen's port), touches nothing on the host. Slots
+ * are given out as vm-bhyve gives them, so that a guest moved from there finds
+ * its devices at the same addresses: from start_slot disks, NICs, random,
+ * passthru, screen, tablet, sound, consoles, and an installation image at
+ * install_slot. Disks of a UEFI guest have a slot each, those of others share
+ * one as functions 0..7; NICs always share one. When a bus is full the next
+ * one begins (and -Y is added).
  * Locking: none, one thread.
  */
 #ifndef VM_PLAN_H
 #define VM_PLAN_H
 
-#include "vm/place.h"
+#include "vm/disks.h"
+#include "vm/firmware.h"
+#include "vm/screen.h"
 
 #define PLAN_NICS_MAX	  64u
 #define PLAN_PASSTHRU_MAX 64u
@@ -22,16 +26,26 @@
 struct plan_input {
 	const struct guest *guest;
 	const struct conf *conf;
+	/* Per disk what byway opens: disks_attach(). */
+	const struct words *disks;
 	/* Per NIC what byway connects it to: "tap3", "slirp,hostfwd=..." */
 	const struct words *nics;
 	/* Terminal of com1..com4, NULL when the guest does not have it. */
 	const char *com[PLAN_COMS];
+	const struct firmware *firmware; /* NULL: none */
+	const struct screen *screen;	 /* NULL: as graphics="no" */
+	const char *tpm;		 /* swtpm's socket, NULL: no TPM */
+	const char *iso;		 /* image of `vm install`, or NULL */
+	bool later_run;			 /* not the first since the start */
 };
 
 struct plan {
-	struct words devices; /* "-s" "0:0:0,hostbridge" ... */
 	struct words options; /* "-c" "2" "-m" "1G" ... */
-	struct words console; /* "-l" "com1,/dev/pts/3" ... */
+	struct words devices; /* "-s" "0,hostbridge" ... */
+	struct words iso;     /* "-s" "3:0,ahci-cd,FILE" or nothing */
+	struct words console; /* "-l" "com1,/dev/nmdm-NAME.1A" ... */
+	struct words secrets; /* lines for -k: what ps(1) must not show */
+	bool waits; /* the guest runs once somebody looks at its screen */
 };
 
 MUST_CHECK int plan_make(const struct plan_input *input, struct err *err,
@@ -39,20 +53,19 @@ MUST_CHECK int plan_make(const struct plan_input *input, struct err *err,
 void plan_free(struct plan *plan);
 
 /*
- * Is the file complete enough to run: loader, cpu, memory, numbers, disks and
- * kernel present on this host. The sentence names file, line and key.
+ * Is the file complete enough to run: loader, cpu, memory, numbers, disks,
+ * kernel or firmware present on this host. The sentence names file, line and
+ * key.
  */
-MUST_CHECK int plan_check(const struct guest *guest, const struct conf *conf,
-			  struct err *err);
+MUST_CHECK int plan_check(const struct place *place, const struct guest *guest,
+			  const struct conf *conf, struct err *err);
 
 /* The guest needs its memory wired: asked for, or something is passed through.
  */
 bool plan_is_wired(const struct conf *conf);
 
-/* Is com N (0 for com1) in `comports`? */
-bool plan_has_com(const struct conf *conf, unsigned com);
-/* The first port of `comports`, that of `vm console`: 0 for com1. */
-unsigned plan_first_com(const struct conf *conf);
+/* The ports of `comports` in their order: 0 for com1; returns how many. */
+unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);
 
 /* "3/0/0=6:1" taken apart. */
 struct plan_passthru {

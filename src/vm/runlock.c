@@ -30,10 +30,10 @@ int run_info_format(const struct run_info *info, char *buf, size_t size)
 	int len = snprintf(
 	    buf, size,
 	    "%s\nboot=%s\nsince=%" PRId64 "\nsupervisor=%d %" PRIu64
-	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\nreached=%d\n",
+	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\nvnc=%s\nreached=%d\n",
 	    info->host, info->boot, info->since, (int)info->supervisor.pid,
 	    info->supervisor.start, (int)info->byway.pid, info->byway.start,
-	    info->devices, info->taps, info->reached);
+	    info->devices, info->taps, info->vnc, info->reached);
 
 	return len >= (int)size ? -E2BIG : len;
 }
@@ -69,6 +69,8 @@ static void field_parse(const char *line, struct run_info *info)
 		snprintf(info->devices, sizeof(info->devices), "%s", value);
 	else if (key == 4 && !memcmp(line, "taps", key))
 		snprintf(info->taps, sizeof(info->taps), "%s", value);
+	else if (key == 3 && !memcmp(line, "vnc", key))
+		snprintf(info->vnc, sizeof(info->vnc), "%s", value);
 	else if (key == 7 && !memcmp(line, "reached", key))
 		info->reached = *value == '1';
 }

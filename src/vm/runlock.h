@@ -14,6 +14,8 @@
  *   byway=PID STARTTIME         (0 0 between two runs)
  *   devices=BDF BDF ...         passed-through devices in use
  *   taps=NAME NAME ...          network devices made for this guest
+ *   vnc=ADDRESS:PORT            where the screen's server listens, or a
+ *                               unix socket's path
  *   reached=0|1                 byway has told that the guest runs
  *
  * Whoever can open the file could hold the lock, so it is its owner's only
@@ -31,14 +33,17 @@
 #include "vm/place.h"
 #include "vm/proc.h"
 
+#define SCREEN_ADDRESS_MAX 128
+
 struct run_info {
 	char host[HOST_NAME_SIZE];
 	char boot[BOOT_ID_MAX];
 	int64_t since;
 	struct proc_id supervisor;
 	struct proc_id byway;
-	char devices[2048]; /* blank-separated */
-	char taps[1024];    /* blank-separated */
+	char devices[2048];	      /* blank-separated */
+	char taps[1024];	      /* blank-separated */
+	char vnc[SCREEN_ADDRESS_MAX]; /* "127.0.0.1:5902", "": no screen */
 	bool reached;
 };
 

@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * Everything is driven by the event loop: run_begin() starts the prestart
- * script or byway; the child's `exited` callback leads on. byway's status pipe
- * says when the guest runs, how devices were reset, and why byway ends; its
- * last line of output stands in when it dies without a word.
+ * script, then the helpers, then byway; the child's `exited` callback leads on.
+ * byway's status pipe says when the guest runs, how devices were reset, and why
+ * byway ends; its last line of output stands in when it dies without a word.
  *
  * A stop is a SIGTERM to the supervisor, which presses the guest's power
  * button and remembers the wish for STOP_WINDOW_NS: a guest that was just
@@ -16,7 +16,9 @@
  *
  * Nothing is waited for without end: `deadline` runs while a script runs and
  * until the guest does; between two runs of a guest that reboots at once it is
- * the pause.
+ * the pause. Only a guest that begins when somebody looks at its screen may
+ * take its time from the moment the screen is there, which is looked for every
+ * LOOK_NS: no program may connect to find out, it would be somebody looking.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@
 
 #define STOP_WINDOW_NS (120 * NS_PER_S)
 #define KILL_AFTER_NS  (10 * NS_PER_S)
+#define LOOK_NS	       (100 * NS_PER_MS)
 /* Shorter than `vm poweroff` waits. */
 #define SCRIPT_KILL_AFTER_NS (5 * NS_PER_S)
 
@@ -85,8 +88,8 @@ static const char *words_strip(const char *line)
 }
 
 /* Why byway ended, in its own words as far as it had any. */
-static void words_last(const struct supervisor *sup, int status, bool signaled,
-		       char *buf, size_t size)
+static void words_byway(const struct supervisor *sup, int status, bool signaled,
+			char *buf, size_t size)
 {
 	if (sup->last_error[0])
 		snprintf(buf, size, "%s", sup->last_error);
@@ -99,6 +102,18 @@ static void words_last(const struct supervisor *sup, int status, bool signaled,
 		snprintf(buf, size,
 			 "byway ended with status %d without saying why",
 			 status);
+}
+
+/* What it needed and lost may be the reason behind its reason. */
+static void words_last(const struct supervisor *sup, int status, bool signaled,
+		       char *buf, size_t size)
+{
+	size_t len;
+
+	words_byway(sup, status, signaled, buf, size);
+	len = strlen(buf);
+	if (sup->last_helper[0])
+		snprintf(buf + len, size - len, " (%.600s)", sup->last_helper);
 }
 
 static void device_event(struct supervisor *sup, const struct status *st)
@@ -135,6 +150,7 @@ static void byway_status(void *ctx, const char *line, bool cut)
 		sup->reached = true;
 		sup->ever = true;
 		ev_timer_disarm(sup->deadline);
+		ev_timer_disarm(sup->look);
 		sup->lock.info.reached = true;
 		lock_update(sup);
 		supervisor_report(sup, "running", "%d", (int)sup->child.id.pid);
@@ -187,6 +203,11 @@ static void deadline_passed(void *ctx)
 	}
 	if (sup->phase == PHASE_IDLE)
 		return;
+	if (sup->phase == PHASE_HELPERS) {
+		loop_fail(sup, "swtpm or qemu-storage-daemon did not get "
+			       "ready in time; bhyve.log has what they said");
+		return;
+	}
 	if (!sup->killing && sup->phase == PHASE_PRESTART)
 		logfile_event(
 		    &sup->log,
@@ -249,6 +270,7 @@ static void byway_exited(void *ctx, int status, bool signaled)
 	char words[STATUS_LINE_MAX];
 
 	ev_timer_disarm(sup->deadline);
+	ev_timer_disarm(sup->look);
 	lines_end(&sup->output_lines, output_line, sup);
 	for (unsigned i = 0; i < PLAN_COMS; i++)
 		if (sup->console[i])
@@ -290,7 +312,7 @@ static int byway_prepare(void *ctx)
 
 	/* Our numbers of the descriptors have other meanings already; we are
 	 * in the guest's directory. */
-	sup->lock.fd = CHILD_LOCK_FD;
+	sup->lock.fd = CHILD_PASS_FD;
 	sup->lock.dirfd = AT_FDCWD;
 	sup->lock.info.byway = proc_identify(getpid());
 	return runlock_write(&sup->lock, NULL);
@@ -311,12 +333,41 @@ static void log_words(struct supervisor *sup, const char *label,
 	logfile_event(&sup->log, " [%s: %s]", label, text ? text : "");
 }
 
+/* The screen of a guest that waits for somebody to look at it. */
+static void screen_look(void *ctx)
+{
+	struct supervisor *sup = ctx;
+
+	if (sup->phase != PHASE_BYWAY || sup->reached || sup->killing)
+		return;
+	if (!screen_is_there(&sup->screen)) {
+		ev_timer_arm(sup->look, LOOK_NS);
+		return;
+	}
+	ev_timer_disarm(sup->deadline);
+	logfile_event(&sup->log, "waiting for a viewer at %s",
+		      sup->lock.info.vnc);
+	supervisor_report(sup, "waiting", "%d %s", (int)sup->child.id.pid,
+			  sup->lock.info.vnc);
+}
+
+static void log_command(struct supervisor *sup, const struct plan *plan)
+{
+	log_words(sup, "bhyve options", &plan->options);
+	log_words(sup, "bhyve devices", &plan->devices);
+	log_words(sup, "bhyve console", &plan->console);
+	if (plan->iso.count > 0)
+		log_words(sup, "bhyve iso device", &plan->iso);
+}
+
 static void byway_begin(struct supervisor *sup)
 {
+	unsigned as = sup->run == 0 ? 0 : 1;
+	const struct plan *plan = &sup->run_as[as].plan;
 	struct child_spec spec = {
-	    .argv = sup->argv.word,
+	    .argv = sup->run_as[as].argv.word,
 	    .cwd_fd = sup->guest.dirfd,
-	    .lock_fd = sup->lock.fd,
+	    .pass_fd = sup->lock.fd,
 	    .nice = atoi(conf_get_or(sup->conf, "priority", "0")),
 	    .unlimited_memlock = plan_is_wired(sup->conf),
 	};
@@ -324,9 +375,7 @@ static void byway_begin(struct supervisor *sup)
 	struct err err = {0};
 
 	sup->run++;
-	log_words(sup, "bhyve options", &sup->plan.options);
-	log_words(sup, "bhyve devices", &sup->plan.devices);
-	log_words(sup, "bhyve console", &sup->plan.console);
+	log_command(sup, plan);
 	logfile_event(&sup->log, "starting bhyve (run %u)", sup->run);
 	timestamp_format(clock_host()->wall_s(clock_host()), header);
 	strcat(header, ": ");
@@ -335,7 +384,7 @@ static void byway_begin(struct supervisor *sup)
 	unlinkat(sup->guest.dirfd, "control.sock", 0);
 	sup->reached = false;
 	sup->killing = false;
-	sup->last_error[0] = sup->last_output[0] = '\0';
+	sup->last_error[0] = sup->last_output[0] = sup->last_helper[0] = '\0';
 	sup->output_lines = (struct lines){0};
 	sup->run_began_ns = now_ns();
 	if (child_start(&sup->child, &spec, &byway_ops, sup, &err) < 0) {
@@ -346,6 +395,61 @@ static void byway_begin(struct supervisor *sup)
 	/* The child has written this into the file; keep our copy the same. */
 	sup->lock.info.byway = sup->child.id;
 	ev_timer_arm(sup->deadline, sup->start_timeout_ns);
+	if (plan->waits)
+		ev_timer_arm(sup->look, LOOK_NS);
+}
+
+static void helpers_ready(void *ctx)
+{
+	struct supervisor *sup = ctx;
+
+	if (sup->phase != PHASE_HELPERS)
+		return;
+	ev_timer_disarm(sup->deadline);
+	sup->phase = PHASE_IDLE;
+	byway_begin(sup);
+}
+
+static void helpers_failed(void *ctx, const char *text)
+{
+	struct supervisor *sup = ctx;
+
+	if (sup->phase == PHASE_HELPERS)
+		loop_fail(sup, text);
+}
+
+static void helper_lost(void *ctx, const char *text)
+{
+	struct supervisor *sup = ctx;
+
+	logfile_event(&sup->log, "warning; %s", text);
+	snprintf(sup->last_helper, sizeof(sup->last_helper), "%s", text);
+}
+
+static void helper_output(void *ctx, const void *data, size_t len)
+{
+	struct supervisor *sup = ctx;
+
+	logfile_write(&sup->output, data, len);
+}
+
+const struct helpers_ops *supervisor_helper_ops(void)
+{
+	static const struct helpers_ops ops = {
+	    .ready = helpers_ready,
+	    .failed = helpers_failed,
+	    .lost = helper_lost,
+	    .output = helper_output,
+	};
+
+	return &ops;
+}
+
+static void helpers_begin(struct supervisor *sup)
+{
+	sup->phase = PHASE_HELPERS;
+	ev_timer_arm(sup->deadline, sup->start_timeout_ns);
+	helpers_start(&sup->helpers);
 }
 
 /* Its exit status does not matter, as in vm-bhyve, but is told. */
@@ -361,7 +465,7 @@ static void prestart_exited(void *ctx, int status, bool signaled)
 			      "warning; prestart script ended with status %d",
 			      status);
 	if (!stop_holds(sup))
-		byway_begin(sup);
+		helpers_begin(sup);
 	else if (sup->ever)
 		loop_end(sup);
 	else
@@ -380,7 +484,7 @@ static void prestart_begin(struct supervisor *sup, const char *script)
 	struct child_spec spec = {
 	    .argv = argv,
 	    .cwd_fd = sup->guest.dirfd,
-	    .lock_fd = -1,
+	    .pass_fd = -1,
 	    .own_group = true,
 	};
 	struct err err = {0};
@@ -406,7 +510,24 @@ static void run_begin(struct supervisor *sup)
 	if (script)
 		prestart_begin(sup, script);
 	else
-		byway_begin(sup);
+		helpers_begin(sup);
+}
+
+/* A stop while nothing of the guest runs. */
+static void stop_between(struct supervisor *sup)
+{
+	bool helpers = sup->phase == PHASE_HELPERS;
+
+	if (helpers && !stop_holds(sup))
+		return; /* a restart: they are for the next run all the same */
+	ev_timer_disarm(sup->deadline);
+	sup->phase = PHASE_IDLE;
+	if (!helpers && !stop_holds(sup))
+		run_begin(sup);
+	else if (sup->ever)
+		loop_end(sup);
+	else
+		loop_fail(sup, stopped_early);
 }
 
 static void stop_take(struct supervisor *sup)
@@ -414,13 +535,8 @@ static void stop_take(struct supervisor *sup)
 	uint64_t kill_after = KILL_AFTER_NS;
 
 	sup->stop_wanted_ns = now_ns();
-	if (sup->phase == PHASE_PAUSE) {
-		ev_timer_disarm(sup->deadline);
-		sup->phase = PHASE_IDLE;
-		if (stop_holds(sup))
-			loop_end(sup);
-		else
-			run_begin(sup);
+	if (sup->phase == PHASE_PAUSE || sup->phase == PHASE_HELPERS) {
+		stop_between(sup);
 		return;
 	}
 	/* byway: the power button. A script: its end. */
@@ -477,6 +593,8 @@ int supervisor_loop(struct supervisor *sup, struct err *err)
 	if (rc == 0)
 		rc = ev_timer_create(sup->loop, deadline_passed, sup,
 				     &sup->deadline);
+	if (rc == 0)
+		rc = ev_timer_create(sup->loop, screen_look, sup, &sup->look);
 	if (rc < 0)
 		return err_sys(err, rc, "event loop");
 	run_begin(sup);

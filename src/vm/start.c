@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm start, and the supervisor's own command vm _run. */
+/* vm start and install, and the supervisor's own command vm _run. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 
 #include "base/cfg.h"
 #include "vm/cmd.h"
+#include "vm/iso.h"
 #include "vm/supervisor.h"
 
 #define REPORT_FD	3
@@ -17,7 +18,8 @@
 
 /* What the supervisor told `vm start`. */
 struct verdict {
-	int running; /* pid of byway, 0 not yet */
+	int running;			  /* pid of byway, 0 not yet */
+	char waiting[SCREEN_ADDRESS_MAX]; /* where a viewer is waited for */
 	bool failed;
 	char reason[LINES_MAX];
 };
@@ -25,7 +27,8 @@ struct verdict {
 /* What all starts of one command share. */
 struct starter {
 	const struct place *place;
-	int signals; /* signalfd of SIGINT and SIGTERM */
+	const char *iso; /* of `vm install`, or NULL */
+	int signals;	 /* signalfd of SIGINT and SIGTERM */
 	bool interrupted;
 };
 
@@ -45,8 +48,15 @@ static void report_line(void *ctx, const char *line)
 	if (strncmp(line, "warning ", 8) == 0) {
 		fflush(stdout);
 		fprintf(stderr, "  ! warning: %s\n", text);
+	} else if (strncmp(line, "note ", 5) == 0) {
+		note(stdout, "*", text);
 	} else if (strncmp(line, "running", 7) == 0) {
 		verdict->running = atoi(text);
+	} else if (strncmp(line, "waiting ", 8) == 0) {
+		verdict->running = atoi(text);
+		text += strcspn(text, " ");
+		snprintf(verdict->waiting, sizeof(verdict->waiting), "%s",
+			 text + strspn(text, " "));
 	} else if (strncmp(line, "failed ", 7) == 0) {
 		verdict->failed = true;
 		snprintf(verdict->reason, sizeof(verdict->reason), "%s", text);
@@ -97,7 +107,8 @@ static void report_read(int fd, struct starter *starter, pid_t pid,
 }
 
 /* Becomes `vm _run`: own session, nothing of ours but the report pipe. */
-NORETURN static void supervisor_exec(const char *name, int report)
+NORETURN static void supervisor_exec(const char *name, const char *iso,
+				     int report)
 {
 	int null = open("/dev/null", O_RDWR);
 	char number[8];
@@ -109,7 +120,7 @@ NORETURN static void supervisor_exec(const char *name, int report)
 	    (report == REPORT_FD ? fcntl(report, F_SETFD, 0)
 				 : dup2(report, REPORT_FD)) >= 0 &&
 	    close_range(REPORT_FD + 1, ~0u, 0) == 0)
-		execl("/proc/self/exe", "vm", "_run", "-R", number, name,
+		execl("/proc/self/exe", "vm", "_run", "-R", number, name, iso,
 		      (char *)NULL);
 	_exit(127);
 }
@@ -138,7 +149,7 @@ static void supervisor_reap(pid_t pid, const struct guest *guest,
 }
 
 static int guest_start(const struct guest *guest, struct starter *starter,
-		       struct err *err, int *ret_pid)
+		       struct err *err, struct verdict *ret_verdict)
 {
 	struct verdict verdict;
 	CLEANUP_CLOSE int in = -1;
@@ -154,11 +165,11 @@ static int guest_start(const struct guest *guest, struct starter *starter,
 	if (pid < 0)
 		return err_sys(err, -errno, "fork");
 	if (pid == 0)
-		supervisor_exec(guest->name, out);
+		supervisor_exec(guest->name, starter->iso, out);
 	close(take_fd(out));
 	report_read(in, starter, pid, &verdict);
 	if (verdict.running) {
-		*ret_pid = verdict.running;
+		*ret_verdict = verdict;
 		return 0;
 	}
 	supervisor_reap(pid, guest, &verdict);
@@ -168,8 +179,8 @@ static int guest_start(const struct guest *guest, struct starter *starter,
 static int start_one(struct starter *starter, const char *name)
 {
 	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	struct verdict verdict = {0};
 	struct err err = {0};
-	int pid = 0;
 	char text[GUEST_PATH_MAX + 32];
 
 	printf("Starting %s\n", name);
@@ -180,11 +191,17 @@ static int start_one(struct starter *starter, const char *name)
 	snprintf(text, sizeof(text), "found guest in %s", guest.dir);
 	note(stdout, "*", text);
 	note(stdout, "*", "booting...");
-	if (guest_start(&guest, starter, &err, &pid) < 0) {
+	if (guest_start(&guest, starter, &err, &verdict) < 0) {
 		note(stderr, "!", err.msg);
 		return 1;
 	}
-	snprintf(text, sizeof(text), "running (pid %d)", pid);
+	if (verdict.waiting[0])
+		snprintf(text, sizeof(text),
+			 "waiting for a viewer at %s (pid %d)", verdict.waiting,
+			 verdict.running);
+	else
+		snprintf(text, sizeof(text), "running (pid %d)",
+			 verdict.running);
 	note(stdout, "*", text);
 	return 0;
 }
@@ -225,22 +242,56 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* -f and -i of start and install. */
+struct attach {
+	bool foreground, interactive;
+};
+
+static int start_options(const struct command *cmd, int argc, char **argv,
+			 struct attach *attach)
+{
+	int option;
+
+	while ((option = option_next(cmd, argc, argv, "+:fi")) != -1) {
+		if (option == 'f')
+			attach->foreground = true;
+		else if (option == 'i')
+			attach->interactive = true;
+		else
+			return 1;
+	}
+	return 0;
+}
+
+static int starter_open(struct starter *starter, const struct place *place)
+{
+	*starter = (struct starter){.place = place, .signals = signals_open()};
+	return starter->signals < 0 ? say_error("signals: %s", strerror(errno))
+				    : 0;
+}
+
+/* The console of what has just been started, as far as it was asked for. */
+static int start_attach(const struct place *place, const char *name,
+			const struct attach *attach)
+{
+	if (attach->foreground)
+		return console_follow(place, name, true);
+	return attach->interactive ? console_follow(place, name, false) : 0;
+}
+
 int cmd_start(const struct command *cmd, const struct place *place, int argc,
 	      char **argv)
 {
-	struct starter starter = {.place = place};
+	struct attach attach = {0};
+	struct starter starter;
 	unsigned failures = 0;
-	int option = option_next(cmd, argc, argv, "+:fi");
 
-	if (option == 'f' || option == 'i')
-		return say_error("start: -%c is not in this version", option);
-	if (option != -1)
+	if (start_options(cmd, argc, argv, &attach) != 0)
 		return 1;
 	if (optind == argc)
 		return say_usage(cmd, "start: the name of a guest is missing");
-	starter.signals = signals_open();
-	if (starter.signals < 0)
-		return say_error("signals: %s", strerror(errno));
+	if (starter_open(&starter, place) != 0)
+		return 1;
 	for (int i = optind; i < argc; i++) {
 		if (i > optind)
 			start_pause(&starter);
@@ -251,7 +302,34 @@ int cmd_start(const struct command *cmd, const struct place *place, int argc,
 			failures += (unsigned)start_one(&starter, argv[i]);
 	}
 	close(starter.signals);
+	/* As in vm-bhyve, with one guest only. */
+	if (failures == 0 && argc - optind == 1)
+		return start_attach(place, argv[optind], &attach);
 	return (int)MIN(failures, 100u);
+}
+
+int cmd_install(const struct command *cmd, const struct place *place, int argc,
+		char **argv)
+{
+	struct attach attach = {0};
+	struct starter starter;
+	struct err err = {0};
+	char iso[PATH_MAX];
+	int status;
+
+	if (start_options(cmd, argc, argv, &attach) != 0)
+		return 1;
+	if (argc - optind != 2)
+		return say_usage(cmd, "install: expected the name of a guest "
+				      "and an image");
+	if (iso_find(place, argv[optind + 1], &err, iso) < 0)
+		return say_error("%s", err.msg);
+	if (starter_open(&starter, place) != 0)
+		return 1;
+	starter.iso = iso;
+	status = start_one(&starter, argv[optind]);
+	close(starter.signals);
+	return status ? status : start_attach(place, argv[optind], &attach);
 }
 
 /* Exit status of a supervisor that did not get as far as running byway. */
@@ -262,7 +340,7 @@ static int run_refused(int rc)
 	return rc == -EALREADY ? RUN_EXIT_RUNNING : RUN_EXIT_CONFIG;
 }
 
-static int supervise(const char *name, int report_fd)
+static int supervise(const char *name, const char *iso, int report_fd)
 {
 	struct supervisor *sup = calloc(1, sizeof(*sup));
 	struct err err = {0};
@@ -274,6 +352,7 @@ static int supervise(const char *name, int report_fd)
 	if (rc < 0) {
 		status = run_refused(rc);
 	} else {
+		snprintf(sup->iso, sizeof(sup->iso), "%s", iso ? iso : "");
 		rc = supervisor_prepare(sup, &err);
 		/* Keep no directory busy that the caller happened to be in. */
 		if (rc == 0 && chdir("/") < 0)
@@ -308,8 +387,8 @@ int cmd_run(const struct command *cmd, const struct place *place, int argc,
 		if (fcntl(report_fd, F_SETFD, FD_CLOEXEC) < 0)
 			return say_error("_run: -R %d: not open", report_fd);
 	}
-	if (optind + 1 != argc)
+	if (argc - optind != 1 && argc - optind != 2)
 		return say_usage(cmd, "_run: expected the name of one guest");
 	umask(022);
-	return supervise(argv[optind], report_fd);
+	return supervise(argv[optind], argv[optind + 1], report_fd);
 }

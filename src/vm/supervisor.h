@@ -4,12 +4,12 @@
  *
  * Order: supervisor_open() takes the run lock and opens the logs;
  * supervisor_prepare() reads the file and makes what the guest needs on the
- * host (consoles, network devices, claims on PCI devices, byway's command
- * line); supervisor_loop() runs byway until the guest is to stay down;
- * supervisor_close() removes everything again. All three report and log their
- * own failures.
- * Threads: one. Memory and descriptors do not grow with the number of runs:
- * the command line is made once.
+ * host (consoles, network devices, claims on PCI devices and on the screen's
+ * port, the firmware's variables, byway's command lines); supervisor_loop()
+ * runs byway until the guest is to stay down; supervisor_close() removes
+ * everything again. All three report and log their own failures. Threads: one.
+ * Memory and descriptors do not grow with the number of runs: the command lines
+ * are made once.
  */
 #ifndef VM_SUPERVISOR_H
 #define VM_SUPERVISOR_H
@@ -18,6 +18,7 @@
 #include "vm/child.h"
 #include "vm/conserver.h"
 #include "vm/decide.h"
+#include "vm/helpers.h"
 #include "vm/logfile.h"
 #include "vm/plan.h"
 #include "vm/runlock.h"
@@ -27,9 +28,13 @@
 #define RUN_EXIT_RUNNING 10
 #define RUN_EXIT_CONFIG	 15
 
+/* In the guest's directory, for -k: what a command line must not show. */
+#define SUPERVISOR_SECRETS "byway.secret"
+
 enum run_phase {
 	PHASE_IDLE,
 	PHASE_PRESTART,
+	PHASE_HELPERS, /* until swtpm and storage daemons are up */
 	PHASE_BYWAY,
 	PHASE_PAUSE, /* before the next run of a fast rebooter */
 };
@@ -45,18 +50,28 @@ struct supervisor {
 	struct logfile log;    /* vm-bhyve.log */
 	struct logfile output; /* bhyve.log: what byway prints */
 	struct console *console[PLAN_COMS];
-	struct words nics; /* what byway connects each NIC to */
-	struct words taps; /* interfaces we made */
-	struct words argv;
-	struct plan plan;
+	struct words nics;  /* what byway connects each NIC to */
+	struct words taps;  /* interfaces we made */
+	struct words disks; /* what byway opens for each disk */
+	struct firmware firmware;
+	struct screen screen;
+	char iso[PATH_MAX]; /* of `vm install`, else "" */
+	/* The first run, and all later ones. */
+	struct {
+		struct plan plan;
+		struct words argv;
+	} run_as[2];
 	struct run_policy policy;
 
+	struct helpers helpers;
 	struct child child;
 	enum run_phase phase;
 	int signal_fd;
 	struct ev_fd *signal_event;
 	/* For the script's end, for the line "running", for a pause's end. */
 	struct ev_timer *deadline;
+	/* Looks whether a screen is there that the guest waits for. */
+	struct ev_timer *look;
 	uint64_t start_timeout_ns;
 	bool killing;	   /* the child was told to end */
 	unsigned fast_ms;  /* a run shorter than this is a fast one */
@@ -70,6 +85,7 @@ struct supervisor {
 	struct lines output_lines;
 	char last_output[LINES_MAX];	  /* byway's last line of output */
 	char last_error[STATUS_LINE_MAX]; /* from its status pipe */
+	char last_helper[LINES_MAX]; /* how a helper was lost in this run */
 	int exit_status;
 };
 
@@ -80,11 +96,14 @@ MUST_CHECK int supervisor_loop(struct supervisor *sup, struct err *err);
 void supervisor_close(struct supervisor *sup);
 
 /*
- * A line "KIND TEXT" to `vm start`: "warning", or the last word, "failed" or
- * "running".
+ * A line "KIND TEXT" to `vm start`: "warning", "note", or the last word,
+ * "failed", "running" or "waiting" (for somebody to look at the screen).
  */
 void supervisor_report(struct supervisor *sup, const char *kind,
 		       const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Into the log and to `vm start`. */
+void supervisor_warn(struct supervisor *sup, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
 
 /*
  * Once the lock is held a stop waits until the loop can handle it: whoever
@@ -105,6 +124,12 @@ MUST_CHECK int supervisor_make_identity(struct supervisor *sup,
 					struct err *err);
 void uuid_generate(char buf[37]);
 void mac_generate(char buf[18]);
+
+/* How the run loop hears of helpers. */
+const struct helpers_ops *supervisor_helper_ops(void);
+
+/* Takes away what killed helpers and consoles of a guest left on the host. */
+void supervisor_clear(const struct place *place, const struct guest *guest);
 
 /* Removes sockets and marker files of a run, not its logs. */
 void guest_remove_traces(const struct guest *guest);

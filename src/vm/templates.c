@@ -31,9 +31,58 @@ static const char linux_text[] =
     "# Host PCI devices, as 'vm passthru' lists them:\n"
     "#passthru0=\"3/0/0\"\n";
 
+static const char uefi_text[] =
+    "# A guest that boots through UEFI from its own disk; install it with\n"
+    "# 'vm install NAME IMAGE.iso' and look at it with 'vm screen NAME'.\n"
+    "loader=\"uefi\"\n"
+    "uefi_vars=\"yes\"\n"
+    "graphics=\"yes\"\n"
+    "xhci_mouse=\"yes\"\n"
+    "cpu=2\n"
+    "memory=2G\n"
+    "virt_random=\"yes\"\n"
+    "network0_type=\"virtio-net\"\n"
+    "network0_switch=\"public\"\n"
+    "disk0_type=\"virtio-blk\"\n"
+    "disk0_name=\"disk0.img\"\n"
+    "# Host PCI devices, as 'vm passthru' lists them:\n"
+    "#passthru0=\"3/0/0\"\n";
+
+static const char windows_text[] =
+    "# A Windows guest: devices that Windows has drivers for, local time,\n"
+    "# a TPM.\n"
+    "loader=\"uefi\"\n"
+    "uefi_vars=\"yes\"\n"
+    "tpm=\"yes\"\n"
+    "graphics=\"yes\"\n"
+    "graphics_res=\"1280x1024\"\n"
+    "xhci_mouse=\"yes\"\n"
+    "cpu=4\n"
+    "cpu_sockets=1\n"
+    "cpu_cores=4\n"
+    "memory=8G\n"
+    "utctime=\"no\"\n"
+    "ahci_device_limit=\"8\"\n"
+    "network0_type=\"e1000\"\n"
+    "network0_switch=\"public\"\n"
+    "disk0_type=\"ahci-hd\"\n"
+    "disk0_name=\"disk0.img\"\n"
+    "disk0_size=\"64G\"\n";
+
+static const char bios_text[] =
+    "# A guest that boots from its disk through a BIOS (SeaBIOS).\n"
+    "loader=\"bios\"\n"
+    "graphics=\"yes\"\n"
+    "cpu=1\n"
+    "memory=1G\n"
+    "network0_type=\"e1000\"\n"
+    "network0_switch=\"public\"\n"
+    "disk0_type=\"ahci-hd\"\n"
+    "disk0_name=\"disk0.img\"\n";
+
 const struct guest_template guest_templates[] = {
-    {"default", default_text},
-    {"linux", linux_text},
+    {"default", default_text}, {"linux", linux_text}, {"uefi", uefi_text},
+    {"windows", windows_text}, {"bios", bios_text},
 };
 const size_t guest_template_count =
     sizeof(guest_templates) / sizeof(guest_templates[0]);

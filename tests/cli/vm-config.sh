@@ -54,7 +54,10 @@ attempt() {
 		passthru2="3/0/0"
 	END
 	attempt 'no effect' <<-'END'
-		graphics="yes"
+		graphics_port="5900"
+		uefi_vars="yes"
+		bhyveload_args="-S"
+		nulliso_fix="no"
 		xhci_mouse="no"
 		limit_pcpu="50"
 	END
@@ -81,6 +84,11 @@ attempt() {
 		disk0_type="virtio-blk"
 		disk0_name="disk0"
 		disk0_dev="zvol"
+	END
+	attempt 'disk of an unknown kind' <<-'END'
+		disk0_type="virtio-blk"
+		disk0_name="disk0"
+		disk0_dev="floppy"
 	END
 	attempt 'comma' <<-'END'
 		disk0_type="virtio-blk"

@@ -61,6 +61,19 @@ check 'the first sees what the second caused' \
 	wait_for 5 has "$T/out1" 'FROM TWO'
 check 'the log has it' has "$VM_DIR/con/com1.log" 'FROM TWO'
 
+# The name that cu(1) and the like are given: one more reader and writer.
+cat "$VM_DEV_DIR/nmdm-con.2B" >"$T/outside" &
+outside=$!
+echo 'from outside' >"$VM_DEV_DIR/nmdm-con.2B"
+check 'the B end reads and writes' \
+	wait_for 5 has "$T/outside" 'FROM OUTSIDE'
+check 'as all others see' wait_for 5 has "$T/out1" 'FROM OUTSIDE'
+kill $outside
+wait $outside 2>/dev/null
+check 'the A end is what byway has' sh -c \
+	'grep -q -- "-l com1,$1/nmdm-con.2A" "$2/con/calls"' \
+	sh "$VM_DEV_DIR" "$VM_DIR"
+
 # A reboot does not close the console.
 echo reboot >&7
 check 'the next run prints to the same console' \
@@ -114,6 +127,17 @@ exec 7>&-
 check 'the guest is down' wait_for 10 is_down con
 check 'the last output is in the log' has "$VM_DIR/con/com1.log" 'done'
 check 'nothing left' no_traces con
+
+# Where the names cannot be made the guest runs without them.
+fake con <<-'END'
+	say running
+	exit 1
+END
+VM_DEV_DIR=/nonexistent "$VM" start con >/dev/null
+wait_for 10 is_down con
+check 'without names' grep -q -- '-l com1,/dev/pts/' "$VM_DIR/con/calls"
+check 'which is told in the log' log_has con \
+	'warning; /nonexistent/nmdm-con.2A: cannot be made.*com1 is /dev/pts/'
 
 # On a terminal: raw mode and back.
 if command -v script >/dev/null; then

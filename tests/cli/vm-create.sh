@@ -46,14 +46,15 @@ modes() {
 	echo 'garbage' >"$VM_DIR/.templates/bad.conf"
 	run vm create -t bad other
 	printf '%s\n' 'disk0_type="virtio-blk"' 'disk0_name="a"' \
-		'disk0_size="1M"' 'disk1_type="virtio-blk"' 'disk1_dev=zvol' \
+		'disk0_size="1M"' 'disk1_type="virtio-blk"' 'disk1_dev=floppy' \
 		'disk1_name="b"' >"$VM_DIR/.templates/bad.conf"
+	run vm create -t bad other
+	printf '%s\n' 'disk0_type="virtio-blk"' 'disk0_name="a.qcow2"' \
+		>"$VM_DIR/.templates/bad.conf"
 	run vm create -t bad other
 	run ls "$VM_DIR"
 	VM_DIR=relative run vm list
 	VM_CONF=$T/absent run vm list
-	echo 'vm_dir="zfs:tank/vm"' >"$VM_CONF"
-	VM_DIR='' run vm list
 } | golden create-errors
 
 printf 'vm_dir="%s"\n' "$VM_DIR" >"$VM_CONF"

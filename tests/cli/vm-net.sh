@@ -36,10 +36,7 @@ guest net <<-'END'
 	network2_device="fixed0"
 	network2_mac="58:9c:fc:01:02:05"
 	network3_type="virtio-net"
-	network3_switch="nosuch"
 	network3_mac="58:9c:fc:01:02:06"
-	network4_type="virtio-net"
-	network4_mac="58:9c:fc:01:02:07"
 END
 fake net <<-'END'
 	[ $run -eq 1 ] && say running && exit 0
@@ -54,7 +51,7 @@ links() {
 }
 
 link_shape() {
-	for link in tap0 tap1 named tap2 tap3 fixed0; do
+	for link in tap0 tap1 named tap2 fixed0; do
 		[ -e /sys/class/net/$link ] || continue
 		master=$(readlink /sys/class/net/$link/master)
 		echo "$link master=${master##*/}" \

@@ -4,43 +4,7 @@
 # The host is a tree of files here; binding is tested in the lab.
 . "$CLI/vm-lib"
 
-sys=$T/host/sys
-mkdir -p "$sys/bus/pci/devices" "$sys/bus/pci/drivers" \
-	"$sys/devices/pci0000:00" "$sys/kernel/iommu_groups" \
-	"$T/host/proc/self"
-: >"$T/host/proc/self/mountinfo"
-echo 'Filename Type Size Used Priority' >"$T/host/proc/swaps"
-
-# pci PARENT BDF VENDOR DEVICE CLASS GROUP DRIVER RESET: one function.
-pci() {
-	dir=$sys/devices/pci0000:00/$1/$2
-	mkdir -p "$dir"
-	ln -s "../../../devices/pci0000:00/$1/$2" "$sys/bus/pci/devices/$2"
-	echo "0x$3" >"$dir/vendor"
-	echo "0x$4" >"$dir/device"
-	echo "0x$5" >"$dir/class"
-	echo 0x0000 >"$dir/subsystem_vendor"
-	echo 0x0000 >"$dir/subsystem_device"
-	echo 0x00 >"$dir/revision"
-	echo "$8" >"$dir/reset_method"
-	header=0
-	[ "$5" = 060400 ] && header=1
-	{
-		head -c 14 /dev/zero
-		printf "\\$header"
-		head -c 49 /dev/zero
-	} >"$dir/config"
-	if [ "$6" != - ]; then
-		group=$sys/kernel/iommu_groups/$6
-		mkdir -p "$group/devices"
-		ln -s "$group" "$dir/iommu_group"
-		ln -s "$dir" "$group/devices/$2"
-	fi
-	if [ "$7" != - ]; then
-		mkdir -p "$sys/bus/pci/drivers/$7"
-		ln -s "$sys/bus/pci/drivers/$7" "$dir/driver"
-	fi
-}
+. "$CLI/vm-pci-lib"
 
 pci . 0000:00:1c.0 8086 a110 060400 1 pcieport pm
 pci 0000:00:1c.0 0000:01:00.0 1b36 0010 010802 10 vfio-pci 'flr bus'
@@ -52,9 +16,6 @@ pci . 0000:05:00.0 1b36 000d 0c0330 14 vfio-pci bus
 pci . 0000:05:00.1 1b36 000d 0c0330 14 xhci_hcd bus
 pci . 0000:81:1f.6 8086 0d4f 020000 - e1000e 'flr'
 pci . 0001:01:00.0 1b36 0010 010802 15 vfio-pci flr
-VM_HOST_ROOT=$T/host
-export VM_HOST_ROOT
-
 # Names come from the machine's PCI ID database: not in golden files.
 nameless() {
 	sed -E 's/^(.{36} ).*/\1NAME/'

@@ -26,8 +26,8 @@
 } | golden usage-names
 
 {
-	for command in init list info create configure start stop restart \
-		reset poweroff console destroy passthru; do
+	for command in init list info create configure start install stop \
+		restart reset poweroff console screen destroy passthru; do
 		run vm $command -h
 	done
 	run vm help cons

@@ -129,7 +129,7 @@ static void test_malformed(void **state)
 	    {"cpu", "F:1: expected key=\"value\", found 'cpu'"},
 	    {"a=1\ncpu 2\n", "F:2: expected key=\"value\", found 'cpu 2'"},
 	    {"cpu = 2", "F:1: expected key=\"value\", found 'cpu = 2'"},
-	    {"c-u=2", "F:1: expected key=\"value\", found 'c-u=2'"},
+	    {"c+u=2", "F:1: expected key=\"value\", found 'c+u=2'"},
 	    {"a=\001", "F:1: expected key=\"value\", found 'a=?'"},
 	    {"a=\177", "F:1: expected key=\"value\", found 'a=?'"},
 	    {"abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz",
@@ -277,10 +277,47 @@ static void test_keys(void **state)
 		    "missing\n");
 	expect_keys("passthru0=a\npassthru2=b\npassthru1_options=c\n",
 		    "F:2: passthru2 is ignored because passthru1 is missing\n");
-	expect_keys("limit_pcpu=50\nuefi_vars=yes\n",
+	expect_keys("limit_pcpu=50\nbhyveload_args=-S\n",
 		    "F:1: limit_pcpu has no effect in this version\n"
-		    "F:2: uefi_vars has no effect with loader=\"linux\" on "
-		    "this host\n");
+		    "F:2: bhyveload_args has no effect on this host\n");
+}
+
+/* Keys that belong to one loader, or to a screen. */
+static void test_keys_together(void **state)
+{
+	static const char screen[] =
+	    "graphics_port=5900\ngraphics_listen=::\ngraphics_res=800x600\n"
+	    "graphics_vga=io\ngraphics_wait=yes\nvnc_password=x\n";
+
+	(void)state;
+	expect_keys("loader=linux\nuefi_vars=yes\n",
+		    "F:2: uefi_vars has no effect without loader=\"uefi\"\n");
+	expect_keys("loader=bios\nuefi_vars=yes\nlinux_kernel=x\n",
+		    "F:2: uefi_vars has no effect without loader=\"uefi\"\n"
+		    "F:3: linux_kernel has no effect without "
+		    "loader=\"linux\"\n");
+	expect_keys("loader=uefi-custom\nuefi_vars=yes\ntpm=yes\n"
+		    "disk0_type=a\ndisk0_format=raw\nzfs_zvol_opts=x\n",
+		    "");
+	/* A loader that is refused is told elsewhere. */
+	expect_keys("loader=uefi-csm\nuefi_vars=yes\n", "");
+	expect_keys("uefi_vars=yes\nlinux_initrd=x\n", "");
+	expect_keys(screen, "F:1: graphics_port has no effect without "
+			    "graphics=\"yes\"\n"
+			    "F:2: graphics_listen has no effect without "
+			    "graphics=\"yes\"\n"
+			    "F:3: graphics_res has no effect without "
+			    "graphics=\"yes\"\n"
+			    "F:4: graphics_vga has no effect without "
+			    "graphics=\"yes\"\n"
+			    "F:5: graphics_wait has no effect without "
+			    "graphics=\"yes\"\n"
+			    "F:6: vnc_password has no effect without "
+			    "graphics=\"yes\"\n");
+	expect_keys("graphics=yes\nvnc_password=12345678\n", "");
+	expect_keys("graphics=yes\nvnc_password=123456789\n",
+		    "F:2: vnc_password: only the first 8 characters count in "
+		    "VNC\n");
 }
 
 static void test_key_known(void **state)
@@ -310,6 +347,7 @@ int main(void)
 	    cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_write_file),
 	    cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_keys_together),
 	    cmocka_unit_test(test_key_known),
 	};
 

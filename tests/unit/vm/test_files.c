@@ -189,6 +189,7 @@ static void test_info_text(void **state)
 				.byway = {12, UINT64_MAX},
 				.devices = "0000:03:00.0 0000:04:00.0",
 				.taps = "tap0 x",
+				.vnc = "[::1]:5902",
 				.reached = true,
 			    },
 			back;
@@ -208,6 +209,7 @@ static void test_info_text(void **state)
 	assert_true(back.byway.start == UINT64_MAX);
 	assert_string_equal(back.devices, info.devices);
 	assert_string_equal(back.taps, info.taps);
+	assert_string_equal(back.vnc, info.vnc);
 	assert_true(back.reached);
 	/* vm-bhyve's file holds only the name. */
 	run_info_parse("only-host\n", &back);

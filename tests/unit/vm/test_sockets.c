@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "vm/conserver.h"
 #include "vm/control.h"
+#include "vm/nmdm.h"
 
 struct fixture {
 	char path[512];
@@ -306,6 +307,105 @@ static void test_control(void **state)
 	assert_int_equal(control_send(&guest, CONTROL_RESET, &err), -ENOENT);
 }
 
+/* Reads from a terminal until `text` has come. */
+static void tty_expect(struct fixture *f, int fd, const char *text)
+{
+	uint64_t end = clock_host()->mono_ns(clock_host()) + 10 * NS_PER_S;
+	char buf[256] = "";
+	size_t got = 0;
+
+	while (!strstr(buf, text)) {
+		ssize_t n;
+
+		assert_true(clock_host()->mono_ns(clock_host()) < end);
+		steps(f, 1);
+		n = read(fd, buf + got, sizeof(buf) - 1 - got);
+		if (n > 0)
+			got += (size_t)n;
+	}
+}
+
+/* The names of FreeBSD's device: one for byway, one for cu(1). */
+static void test_published(void **state)
+{
+	struct fixture *f = *state;
+	char dev[] = "/tmp/byway-dev-XXXXXX", path[64], target[64];
+	struct console *other = NULL;
+	struct err err = {0};
+	int fd, guest;
+	ssize_t len;
+
+	assert_non_null(mkdtemp(dev));
+	guest_print(f, "early ", 6);
+	assert_null(console_outside(f->console));
+	assert_int_equal(console_publish(f->console, dev, "demo", 1, &err), 0);
+	sprintf(path, "%s/nmdm-demo.1A", dev);
+	assert_string_equal(console_tty(f->console), path);
+	guest = open(path, O_RDWR | O_NOCTTY);
+	assert_true(guest >= 0 && isatty(guest));
+	sprintf(path, "%s/nmdm-demo.1B", dev);
+	assert_string_equal(console_outside(f->console), path);
+	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	assert_true(fd >= 0 && isatty(fd));
+	guest_print(f, "live", 4);
+	tty_expect(f, fd, "live");
+	/* What is typed outside reaches the guest, and is not echoed. */
+	assert_int_equal(write(fd, "typed", 5), 5);
+	tty_expect(f, guest, "typed");
+	steps(f, 2);
+	assert_int_equal(read(fd, target, sizeof(target)), -1);
+	/* A name that is served is not taken away. */
+	assert_int_equal(
+	    console_create(f->loop, f->dirfd, "com2", &err, &other), 0);
+	assert_int_equal(console_publish(other, dev, "demo", 1, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "nmdm-demo.1A: belongs to a guest of "
+					"the same name"));
+	assert_null(console_outside(other));
+	assert_int_equal(strncmp(console_tty(other), "/dev/", 5), 0);
+	console_destroy(other);
+	len = readlink(path, target, sizeof(target));
+	assert_true(len > 0);
+	nmdm_remove_left(dev, "demo");
+	assert_int_equal(access(path, F_OK), 0);
+	close(fd);
+	close(guest);
+	unlinkat(f->dirfd, "com2.log", 0);
+	console_destroy(f->console);
+	assert_int_equal(
+	    console_create(f->loop, f->dirfd, "com1", &err, &f->console), 0);
+	/* Nothing of it is left. */
+	assert_int_equal(rmdir(dev), 0);
+}
+
+static void test_nmdm_names(void **state)
+{
+	char dev[] = "/tmp/byway-dev-XXXXXX", path[64], target[64] = "";
+	struct err err = {0};
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dev));
+	sprintf(path, "%s/nmdm-demo.2B", dev);
+	/* One that a killed supervisor left is replaced, and removed. */
+	assert_int_equal(symlink("/dev/pts/nothing", path), 0);
+	assert_int_equal(nmdm_link(path, "/dev/pts/other", &err), 0);
+	assert_true(readlink(path, target, sizeof(target) - 1) > 0);
+	assert_string_equal(target, "/dev/pts/other");
+	nmdm_unlink(path, "/dev/pts/else");
+	assert_int_equal(readlink(path, target, sizeof(target)), 14);
+	nmdm_remove_left(dev, "dem");
+	assert_int_equal(readlink(path, target, sizeof(target)), 14);
+	nmdm_remove_left(dev, "demo");
+	assert_int_equal(readlink(path, target, sizeof(target)), -1);
+	/* What is no link is not ours. */
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	assert_int_equal(nmdm_link(path, "/dev/pts/other", &err), -EEXIST);
+	nmdm_remove_left(dev, "demo");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dev), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +415,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_client_limit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_control, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_published, setup, teardown),
+	    cmocka_unit_test(test_nmdm_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
