@@ -133,7 +133,7 @@ static int request_run(struct kernel_net *k, struct request *req)
 	int rc = request_send(k, req);
 
 	while (rc == 0) {
-		size_t len;
+		size_t len = 0;
 
 		rc = answer_receive(k, &len);
 		if (rc < 0)
