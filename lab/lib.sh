@@ -281,6 +281,38 @@ refused() {
 
 # ask SOCKET LINE is a program: one line to a unix socket, and the answer.
 
+# --- guests with firmware and a disk of their own --------------------------------
+
+ovmf=/usr/share/OVMF
+font=/usr/share/consolefonts/vga8x16.psf
+
+# debian_disk FILE: a copy of the Debian disk (a case says "# needs: debian")
+debian_disk() {
+	/usr/bin/cp --sparse=always /lab/images/debian.img "$1"
+}
+
+# screen_line SECONDS WHERE PATTERN: until the screen there shows it
+screen_has() {
+	vnc "$1" text "$font" >screen.txt 2>screen.err &&
+		grep -Eqs -- "$2" screen.txt
+}
+screen_line() {
+	wait_for "$1" screen_has "$2" "$3" || {
+		cat screen.txt screen.err
+		fail "no '$3' on the screen after $1 s"
+	}
+}
+
+# serial_login SECONDS LOG: at the Debian guest's serial console, whose input
+# is descriptor 7 and whose output is in LOG
+serial_login() {
+	wait_line "$1" 'debian login: ' "$2"
+	printf 'root\r' >&7
+	wait_line 30 'Password: ' "$2"
+	printf 'byway\r' >&7
+	wait_line 60 'root@debian:~#' "$2"
+}
+
 # --- guests of vm ---------------------------------------------------------------
 
 # In each case its own, so with nothing in it.

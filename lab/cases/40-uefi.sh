@@ -54,9 +54,16 @@ for run in second third; do
 	shell_is_up $run.log
 	printf 'set lab\r' >keys
 	wait_line 30 'lab .*= .*kept' $run.log
-	kill -9 $pid
-	wait $pid 2>/dev/null || true
+	[ $run = third ] || {
+		kill -9 $pid
+		wait $pid 2>/dev/null || true
+	}
 done
+printf 'reset -s\r' >keys
+wait_for 30 gone || fail "no power-off by firmware"
+status=0
+wait $pid || status=$?
+expect_eq 1 $status "exit status of reset -s"
 kill $holder
 
 # The 2 MiB build too.

@@ -28,7 +28,11 @@
 #define LIMIT_SECONDS 60
 #define KEY_US	      40000
 
-enum { ENC_RAW = 0, ENC_SIZE = -223, ENC_KEY_EVENT = -258 };
+enum {
+	ENC_RAW = 0,
+	ENC_SIZE = -223,
+	ENC_KEY_EVENT = -258
+};
 
 struct screen {
 	int sock;
@@ -39,8 +43,7 @@ struct screen {
 
 /* --- the protocol --- */
 
-static void
-get(struct screen *screen, void *buf, size_t len)
+static void get(struct screen *screen, void *buf, size_t len)
 {
 	ssize_t n;
 
@@ -53,8 +56,7 @@ get(struct screen *screen, void *buf, size_t len)
 	}
 }
 
-static unsigned
-get_u16(struct screen *screen)
+static unsigned get_u16(struct screen *screen)
 {
 	uint16_t value;
 
@@ -62,8 +64,7 @@ get_u16(struct screen *screen)
 	return ntohs(value);
 }
 
-static uint32_t
-get_u32(struct screen *screen)
+static uint32_t get_u32(struct screen *screen)
 {
 	uint32_t value;
 
@@ -71,8 +72,7 @@ get_u32(struct screen *screen)
 	return ntohl(value);
 }
 
-static void
-skip(struct screen *screen, size_t len)
+static void skip(struct screen *screen, size_t len)
 {
 	char byte;
 
@@ -80,15 +80,13 @@ skip(struct screen *screen, size_t len)
 		get(screen, &byte, 1);
 }
 
-static void
-put(struct screen *screen, const void *buf, size_t len)
+static void put(struct screen *screen, const void *buf, size_t len)
 {
 	if (send(screen->sock, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
 		err(1, "write");
 }
 
-static void
-set_size(struct screen *screen, unsigned width, unsigned height)
+static void set_size(struct screen *screen, unsigned width, unsigned height)
 {
 	screen->width = width;
 	screen->height = height;
@@ -98,8 +96,7 @@ set_size(struct screen *screen, unsigned width, unsigned height)
 		err(1, "%ux%u", width, height);
 }
 
-static void
-connect_to(struct screen *screen, char *where)
+static void connect_to(struct screen *screen, char *where)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct sockaddr_in in = {.sin_family = AF_INET};
@@ -125,15 +122,27 @@ connect_to(struct screen *screen, char *where)
 		err(1, "%s", where);
 }
 
-static void
-greet(struct screen *screen)
+static void greet(struct screen *screen)
 {
 	/* 32 bits a pixel, little-endian, 8 bits a colour, red uppermost. */
-	static const uint8_t format[] = {0,  0, 0, 0,	32, 24, 0, 1, 0, 255,
-					 0, 255, 0, 255, 16, 8, 0, 0, 0, 0};
-	static const uint8_t encodings[] = {
-	    2, 0, 0, 3, 0, 0, 0, ENC_RAW, 0xff, 0xff, 0xff, ENC_SIZE & 0xff,
-	    0xff, 0xff, ENC_KEY_EVENT >> 8 & 0xff, ENC_KEY_EVENT & 0xff};
+	static const uint8_t format[] = {0, 0,	 0, 0,	 32, 24, 0, 1, 0, 255,
+					 0, 255, 0, 255, 16, 8,	 0, 0, 0, 0};
+	static const uint8_t encodings[] = {2,
+					    0,
+					    0,
+					    3,
+					    0,
+					    0,
+					    0,
+					    ENC_RAW,
+					    0xff,
+					    0xff,
+					    0xff,
+					    ENC_SIZE & 0xff,
+					    0xff,
+					    0xff,
+					    ENC_KEY_EVENT >> 8 & 0xff,
+					    ENC_KEY_EVENT & 0xff};
 	uint8_t version[12], count, types[255];
 	unsigned width, height;
 
@@ -158,9 +167,8 @@ greet(struct screen *screen)
 	put(screen, encodings, sizeof(encodings));
 }
 
-static void
-get_raw(struct screen *screen, unsigned x, unsigned y, unsigned width,
-	unsigned height)
+static void get_raw(struct screen *screen, unsigned x, unsigned y,
+		    unsigned width, unsigned height)
 {
 	if (x + width > screen->width || y + height > screen->height)
 		errx(1, "%ux%u at %u,%u is beyond the screen", width, height, x,
@@ -171,8 +179,7 @@ get_raw(struct screen *screen, unsigned x, unsigned y, unsigned width,
 }
 
 /* One update; returns how many pixels it brought, 0 after a new size. */
-static size_t
-get_update(struct screen *screen)
+static size_t get_update(struct screen *screen)
 {
 	size_t got = 0;
 	bool resized = false;
@@ -202,8 +209,7 @@ get_update(struct screen *screen)
 	return resized ? 0 : got;
 }
 
-static void
-ask_all(struct screen *screen)
+static void ask_all(struct screen *screen)
 {
 	uint8_t ask[10] = {3, 0, 0, 0, 0, 0};
 
@@ -215,8 +221,7 @@ ask_all(struct screen *screen)
 }
 
 /* The whole screen as it is now. */
-static void
-look(struct screen *screen)
+static void look(struct screen *screen)
 {
 	uint8_t type;
 
@@ -248,8 +253,7 @@ look(struct screen *screen)
 
 /* --- what one can do with a screen --- */
 
-static void
-shoot(const struct screen *screen, const char *name)
+static void shoot(const struct screen *screen, const char *name)
 {
 	FILE *file = fopen(name, "w");
 	size_t i;
@@ -273,8 +277,7 @@ struct font {
 	uint8_t glyphs[256][32];
 };
 
-static void
-load_font(struct font *font, const char *name)
+static void load_font(struct font *font, const char *name)
 {
 	FILE *file = fopen(name, "r");
 	size_t i;
@@ -290,9 +293,8 @@ load_font(struct font *font, const char *name)
 }
 
 /* The character of one cell, ' ' if it is blank, '?' if it is none of ASCII. */
-static char
-read_cell(const struct screen *screen, const struct font *font, size_t x,
-	  size_t y)
+static char read_cell(const struct screen *screen, const struct font *font,
+		      size_t x, size_t y)
 {
 	const uint32_t *row = screen->pixels + y * screen->width + x;
 	uint32_t ground = *row;
@@ -313,8 +315,7 @@ read_cell(const struct screen *screen, const struct font *font, size_t x,
 	return '?';
 }
 
-static void
-print_text(const struct screen *screen, const char *font_name)
+static void print_text(const struct screen *screen, const char *font_name)
 {
 	struct font font;
 	char *line = malloc(screen->width / 8 + 1);
@@ -323,8 +324,7 @@ print_text(const struct screen *screen, const char *font_name)
 	if (!line)
 		err(1, NULL);
 	load_font(&font, font_name);
-	for (y = 0; y + font.header[3] <= screen->height;
-	     y += font.header[3]) {
+	for (y = 0; y + font.header[3] <= screen->height; y += font.header[3]) {
 		for (x = 0, len = 0; x + 8 <= screen->width; x += 8) {
 			line[x / 8] = read_cell(screen, &font, x, y);
 			if (line[x / 8] != ' ')
@@ -335,8 +335,7 @@ print_text(const struct screen *screen, const char *font_name)
 	free(line);
 }
 
-static void
-send_symbol(struct screen *screen, uint32_t symbol)
+static void send_symbol(struct screen *screen, uint32_t symbol)
 {
 	uint8_t event[8] = {4, 1};
 
@@ -349,8 +348,7 @@ send_symbol(struct screen *screen, uint32_t symbol)
 	usleep(KEY_US);
 }
 
-static void
-type_text(struct screen *screen, const char *text)
+static void type_text(struct screen *screen, const char *text)
 {
 	for (; *text; text++)
 		if (text[0] == '\\' && text[1] == 'n') {
@@ -361,8 +359,7 @@ type_text(struct screen *screen, const char *text)
 		}
 }
 
-static void
-send_code(struct screen *screen, uint8_t code, bool down)
+static void send_code(struct screen *screen, uint8_t code, bool down)
 {
 	uint8_t event[12] = {255, 0, 0, down};
 
@@ -371,8 +368,7 @@ send_code(struct screen *screen, uint8_t code, bool down)
 	usleep(KEY_US);
 }
 
-static void
-press_keys(struct screen *screen, const char *chord)
+static void press_keys(struct screen *screen, const char *chord)
 {
 	uint8_t held[8];
 	size_t n = 0;
@@ -388,27 +384,28 @@ press_keys(struct screen *screen, const char *chord)
 		send_code(screen, held[--n], false);
 }
 
-static void
-point(struct screen *screen, const char *x, const char *y, uint8_t buttons)
+static void point(struct screen *screen, const char *x, const char *y,
+		  uint8_t buttons)
 {
 	unsigned long at[] = {strtoul(x, NULL, 10), strtoul(y, NULL, 10)};
-	uint8_t event[] = {5,	      buttons,
-			   (uint8_t)(at[0] >> 8), (uint8_t)at[0],
-			   (uint8_t)(at[1] >> 8), (uint8_t)at[1]};
+	uint8_t event[] = {5,
+			   buttons,
+			   (uint8_t)(at[0] >> 8),
+			   (uint8_t)at[0],
+			   (uint8_t)(at[1] >> 8),
+			   (uint8_t)at[1]};
 
 	put(screen, event, sizeof(event));
 	usleep(KEY_US);
 }
 
-static int
-usage(void)
+static int usage(void)
 {
 	errx(2, "usage: vnc WHERE size|shot FILE|text FONT|type TEXT|"
 		"keys CODE...|move X Y|click X Y");
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	struct screen screen = {0};
 	const char *what = argc > 2 ? argv[2] : "";

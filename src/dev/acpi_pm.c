@@ -43,6 +43,7 @@ struct acpi_pm {
 	const struct clock *clock;
 	struct aspace *pio;
 	struct irq_shared *lines;
+	bool q35;
 	vm_end_fn *end;
 	void *end_ctx;
 	struct ev_timer *timer;
@@ -140,7 +141,8 @@ static void sleep_write(struct acpi_pm *pm, uint8_t value)
 
 	if (!(value & SLP_EN_HI))
 		return;
-	if (type == ACPI_PM_SLEEP_TYPE5)
+	/* UEFI firmware does not look at \_S5: off is type 0 to it. */
+	if (type == ACPI_PM_SLEEP_TYPE5 || (pm->q35 && type == 0))
 		pm->end(pm->end_ctx, VM_END_POWEROFF, "ACPI power-off");
 	else
 		log_guest("acpi: sleep type %u does not exist, ignored", type);
@@ -339,6 +341,7 @@ int acpi_pm_create(const struct model_env *env, struct err *err,
 	pm->clock = env->clock;
 	pm->pio = env->pio;
 	pm->lines = env->lines;
+	pm->q35 = env->q35;
 	pm->end = env->end;
 	pm->end_ctx = env->end_ctx;
 	pm->start_ns = pm->clock->mono_ns(pm->clock);

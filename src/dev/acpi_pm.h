@@ -8,7 +8,8 @@
  * 430-433: SMI enable, constant: bit 5 says that SMIs at port b2 are taken
  * care of, which keeps firmware from setting up SMM, which is not here.
  * A chipset's register may move all but b2 (acpi_pm_move()).
- * Writing SLP_EN with SLP_TYP 5 is the power-off; no other sleep exists.
+ * Writing SLP_EN with SLP_TYP 5 is the power-off (as ICH9 type 0 too, which is
+ * what OVMF writes); no other sleep exists.
  *
  * Threads: ports from any vCPU; acpi_pm_power_button() and acpi_pm_gpe() from
  * any thread; the timer's callback on the event loop's.

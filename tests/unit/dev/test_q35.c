@@ -152,6 +152,18 @@ static void firmware_places_the_acpi_ports(void **state)
 	assert_int_equal(fake_in16(fake, 0x904), 0);
 }
 
+static void firmware_switches_off_with_type_0(void **state)
+{
+	struct fake *fake = *state;
+
+	make(fake, &lpc_model, slot31);
+	fake_cfg_write(fake, slot31, PMBASE, 4, 0x601);
+	fake_cfg_write(fake, slot31, ACPI_CNTL, 1, 0x80);
+	fake_out8(fake, 0x605, 0x20);
+	assert_int_equal(fake->ends, 1);
+	assert_int_equal(fake->end, VM_END_POWEROFF);
+}
+
 static void firmware_knows_their_places_only(void **state)
 {
 	struct fake *fake = *state;
@@ -177,6 +189,7 @@ int main(void)
 	    TEST(legacy_registers_keep_what_is_written),
 	    TEST(lpc_is_ich9s),
 	    TEST(firmware_places_the_acpi_ports),
+	    TEST(firmware_switches_off_with_type_0),
 	    TEST(firmware_knows_their_places_only),
 	};
 
