@@ -208,7 +208,7 @@ static int vars_damaged(const struct search *s, off_t expected)
 	char backup[PATH_MAX + 8];
 	struct stat st;
 
-	snprintf(backup, sizeof(backup), "%s.bak", fw->vars);
+	snprintf(backup, sizeof(backup), "%.*s.bak", PATH_MAX - 1, fw->vars);
 	if (stat(backup, &st) == 0 && st.st_size == expected)
 		snprintf(cure, sizeof(cure),
 			 "the last good copy is %s: cp it back", backup);
