@@ -23,6 +23,21 @@ boots bios-256k.bin virtio-blk,disk.img
 boots bios-256k.bin virtio-scsi,disk.img
 boots bios-256k.bin nvme,disk.img
 
+# bootindex says which disk is first, whatever its slot.
+for first in ahci nvme; do
+	for disk in ahci nvme; do
+		cp /lab/images/mbr $disk.img
+		printf 'mbr: started from %s\r\n' $disk >>$disk.img
+		truncate -s 16M $disk.img
+	done
+	index=3
+	[ $first = nvme ] || index=1
+	byway_run 60 log -m 128M -l bootrom,/usr/share/seabios/bios-256k.bin \
+		-s 4:0,ahci,hd:ahci.img,bootindex=$index \
+		-s 5:0,nvme,nvme.img,bootindex=2
+	grep -q "mbr: started from $first" log || fail "$first is not first"
+done
+
 # With a video BIOS its words are on the screen before there is any driver.
 truncate -s 0 disk.img
 truncate -s 16M disk.img
