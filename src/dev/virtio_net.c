@@ -326,8 +326,8 @@ static void net_start(struct virtio *virtio)
 
 /*
  * Negative: the queues stay with us. So they do for drivers that take no merged
- * buffers, as firmware's: before Linux 6.14 vhost-net leaves num_buffers 0 for
- * them, where the specification says 1 (5.1.6.4.1).
+ * buffers, as firmware's: the vhost-net of many kernels leaves num_buffers 0
+ * for them (fixed in Linux 6.14), where the specification says 1 (5.1.6.4.1).
  */
 static int net_hand_over(struct virtio_net *vn)
 {

@@ -48,8 +48,8 @@ struct vhost {
 	int fd; /* -1: given up */
 	uint64_t features;
 	bool running;
-	int error_fd;	/* a queue's content is broken */
-	int epoll_fd;	/* error_fd and the watched call_fds */
+	int error_fd; /* a queue's content is broken */
+	int epoll_fd; /* error_fd and the watched call_fds */
 	struct ev_fd *event;
 	struct vhost_queue queue[VIRTIO_QUEUES_MAX];
 };
@@ -307,8 +307,8 @@ static void queue_back(struct vhost *vhost, unsigned q)
 
 static int queues_start(struct vhost *vhost, int backend_fd)
 {
-	uint64_t features = vhost->params.virtio->driver_features &
-			    vhost->params.ring_features;
+	uint64_t features =
+	    vhost->params.virtio->driver_features & vhost->params.ring_features;
 	unsigned q;
 	int r;
 

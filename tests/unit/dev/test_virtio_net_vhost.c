@@ -303,8 +303,8 @@ static void test_old_kernel(void **state UNUSED)
 static void test_not_wanted(void **state UNUSED)
 {
 	static const char *const options[] = {
-	    "backend=tap0,vhost=off", "backend=slirp", "backend=slirp,vhost=off",
-	    "backend=slirp,vhost=auto"};
+	    "backend=tap0,vhost=off", "backend=slirp",
+	    "backend=slirp,vhost=off", "backend=slirp,vhost=auto"};
 	unsigned i;
 
 	for (i = 0; i < ARRAY_LEN(options); i++) {
