@@ -141,6 +141,16 @@ int net_set_vnet_hdr(struct net *net, bool on, unsigned tun_f)
 	return net->ops->set_vnet_hdr(net, on, tun_f);
 }
 
+bool net_can_lend(const struct net *net)
+{
+	return net->ops->lend != NULL;
+}
+
+int net_lend(struct net *net)
+{
+	return net->ops->lend ? net->ops->lend(net) : -ENOTSUP;
+}
+
 /* ---- address ---- */
 
 static bool parse_mac(const char *text, uint8_t mac[6])

@@ -57,6 +57,16 @@ void net_send(struct net *net, const struct iovec *iov, unsigned iovcnt);
 MUST_CHECK int net_set_vnet_hdr(struct net *net, bool on, unsigned tun_f);
 bool net_has_vnet_hdr(const struct net *net);
 
+/* Can a driver in the kernel (vhost-net) take this back end's place? */
+bool net_can_lend(const struct net *net);
+/*
+ * Stops delivery, drops what has come in and was not delivered, and returns the
+ * descriptor for that driver, which reads and writes frames with headers; or
+ * -ENOTSUP. The descriptor stays ours; net_enable() goes on here, once the
+ * driver has let go.
+ */
+MUST_CHECK int net_lend(struct net *net);
+
 /* MAC of a NIC: `mac=` of the node or 58:9c:fc + a hash of `key`. */
 MUST_CHECK int net_mac(struct cfg *node, const char *key, struct err *err,
 		       uint8_t ret_mac[6]);

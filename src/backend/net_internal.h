@@ -12,6 +12,7 @@ struct net_ops {
 	void (*send)(struct net *net, const struct iovec *iov, unsigned iovcnt);
 	/* NULL: cannot. */
 	int (*set_vnet_hdr)(struct net *net, bool on, unsigned tun_f);
+	int (*lend)(struct net *net); /* NULL: cannot */
 };
 
 /* First member of each kind; set by net_open() before its own part. */

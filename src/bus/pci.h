@@ -222,6 +222,11 @@ struct irq_msg pci_msix_msg(const struct pci_dev *dev, unsigned vector);
 /* Fires a vector of an emulated device; masked ones become pending. */
 void pci_msi_raise(struct pci_dev *dev, unsigned vector);
 void pci_msix_raise(struct pci_dev *dev, unsigned vector);
+/*
+ * Fires a pending vector that is no longer masked: what the core does by itself
+ * for models without the msix_changed hook.
+ */
+void pci_msix_send_pending(struct pci_dev *dev, unsigned vector);
 /* Sets or clears a pending bit (a model that routes vectors itself). */
 void pci_msix_set_pending(struct pci_dev *dev, unsigned vector, bool pending);
 

@@ -238,18 +238,22 @@ void pci_msix_raise(struct pci_dev *dev, unsigned vector)
 		msi_send(dev, pci_msix_msg(dev, vector));
 }
 
-/* Models that route vectors themselves are told; others get delivery here. */
-static void msix_vector_changed(struct pci_dev *dev, unsigned vector)
+void pci_msix_send_pending(struct pci_dev *dev, unsigned vector)
 {
-	if (dev->ops->msix_changed) {
-		dev->ops->msix_changed(dev, vector);
-		return;
-	}
-	if (pci_msix_masked(dev, vector) ||
+	if (vector >= dev->msix_count || pci_msix_masked(dev, vector) ||
 	    !(dev->msix_pending[vector / 64] & BIT64(vector % 64)))
 		return;
 	pci_msix_set_pending(dev, vector, false);
 	msi_send(dev, pci_msix_msg(dev, vector));
+}
+
+/* Models that route vectors themselves are told; others get delivery here. */
+static void msix_vector_changed(struct pci_dev *dev, unsigned vector)
+{
+	if (dev->ops->msix_changed)
+		dev->ops->msix_changed(dev, vector);
+	else
+		pci_msix_send_pending(dev, vector);
 }
 
 static void msix_flags_changed(struct pci_dev *dev)

@@ -12,4 +12,11 @@ extern const struct pci_model virtio_blk_model;
 extern const struct pci_model virtio_net_model;
 extern const struct pci_model virtio_rnd_model;
 
+/* virtio_net_model.create() with the kernel's vhost replaced, for tests. */
+struct vhost_ops;
+MUST_CHECK int virtio_net_create(const struct model_env *env,
+				 const struct vhost_ops *vhost_ops,
+				 struct pci_addr addr, struct cfg *node,
+				 struct err *err);
+
 #endif

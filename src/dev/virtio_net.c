@@ -8,6 +8,9 @@
  * and the host's kernel, which checks every field; we pass bytes. A back end
  * without headers gets none and offers no offloads.
  *
+ * With a tap and vhost-net the host's kernel works on the queues as long as the
+ * device is live, and nothing of the rest happens (net_hand_over()).
+ *
  * Transmit: the queue is emptied on the event loop's thread, a chain is done
  * when net_send() returned.
  *
@@ -21,16 +24,19 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
 #include <string.h>
 
 #include "backend/net.h"
 #include "base/log.h"
 #include "dev/nic.h"
 #include "dev/virtio_models.h"
+#include "virtio/vhost.h"
 #include "virtio/virtio.h"
 
 #define NET_RX		 0u
 #define NET_TX		 1u
+#define NET_QUEUES	 2u
 #define NET_QUEUE_SIZE	 256u
 #define NET_PIECES	 NET_IOV_MAX
 #define NET_MTU_MIN	 68u
@@ -48,10 +54,17 @@ _Static_assert(NET_CONFIG_BYTES == 12, "configuration layout");
 	 BIT64(VIRTIO_NET_F_HOST_ECN) | BIT64(VIRTIO_NET_F_GUEST_TSO4) | \
 	 BIT64(VIRTIO_NET_F_GUEST_TSO6) | BIT64(VIRTIO_NET_F_GUEST_ECN))
 
+/* What the kernel must know to work on the queues. */
+#define NET_RING_FEATURES                                             \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_EVENT_IDX) | \
+	 BIT64(VIRTIO_RING_F_INDIRECT_DESC) | BIT64(VIRTIO_NET_F_MRG_RXBUF))
+
 struct virtio_net {
 	struct virtio virtio; /* first */
 	struct net *net;
-	bool headers; /* the back end's frames carry them */
+	struct vhost *vhost; /* NULL: not used */
+	bool vhost_wanted;   /* vhost=on */
+	bool headers;	     /* the back end's frames carry them */
 	struct virtio_net_config config;
 	struct iovec rx_iov[NET_PIECES];
 	struct iovec tx_iov[NET_PIECES];
@@ -259,8 +272,9 @@ static bool net_receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 	bool taken = true;
 
 	pthread_mutex_lock(&vn->virtio.pci.lock);
-	/* Without a driver nobody listens. */
-	if (virtio_live(&vn->virtio) && vn->virtio.queue[NET_RX].ring.started)
+	/* Without a driver nobody listens; a lent queue is not ours. */
+	if (virtio_live(&vn->virtio) && !vhost_running(vn->vhost) &&
+	    vn->virtio.queue[NET_RX].ring.started)
 		taken = rx_frame(vn, iov, iovcnt);
 	pthread_mutex_unlock(&vn->virtio.pci.lock);
 	return taken;
@@ -272,7 +286,10 @@ static void net_queue(struct virtio *virtio, unsigned q)
 {
 	struct virtio_net *vn = (struct virtio_net *)virtio;
 
-	if (q == NET_RX)
+	/* A notification that came in before the kernel was listening. */
+	if (vhost_running(vn->vhost))
+		vhost_kick(vn->vhost, q);
+	else if (q == NET_RX)
 		net_resume(vn->net);
 	else
 		virtio_queue_run(virtio, q, net_take_tx);
@@ -305,7 +322,56 @@ static void net_start(struct virtio *virtio)
 	/* Not fatal: the host then sends the guest plain frames. */
 	if (r)
 		log_warn("%s: no offloads: %s", virtio->pci.name, strerror(-r));
+}
+
+/*
+ * Negative: the queues stay with us. So they do for drivers that take no merged
+ * buffers, as firmware's: the vhost-net of many kernels leaves num_buffers 0
+ * for them (fixed in Linux 6.14), where the specification says 1 (5.1.6.4.1).
+ */
+static int net_hand_over(struct virtio_net *vn)
+{
+	int fd, r;
+
+	if (!virtio_has(&vn->virtio, VIRTIO_NET_F_MRG_RXBUF))
+		return -EOPNOTSUPP;
+	fd = net_lend(vn->net);
+	r = fd < 0 ? fd : vhost_start(vn->vhost, fd);
+	if (!r)
+		log_debug("%s: vhost-net works on the queues",
+			  vn->virtio.pci.name);
+	return r;
+}
+
+static void net_live(struct virtio *virtio, bool on)
+{
+	struct virtio_net *vn = (struct virtio_net *)virtio;
+	const char *why;
+	int r = -ENODEV;
+
+	if (!on) {
+		vhost_stop(vn->vhost);
+		return;
+	}
+	if (vn->vhost)
+		r = net_hand_over(vn);
+	if (!r)
+		return;
+	why = r == -EOPNOTSUPP ? "it takes no merged buffers" : strerror(-r);
+	if (vn->vhost_wanted)
+		log_guest("%s: this driver's queues stay with byway, not"
+			  " vhost-net: %s",
+			  virtio->pci.name, why);
+	else if (vn->vhost)
+		log_debug("%s: this driver's queues stay with byway, not"
+			  " vhost-net: %s",
+			  virtio->pci.name, why);
 	net_enable(vn->net, true);
+}
+
+static void net_vectors(struct virtio *virtio)
+{
+	vhost_vectors(((struct virtio_net *)virtio)->vhost);
 }
 
 static void net_stop(struct virtio *virtio)
@@ -319,6 +385,7 @@ static void net_destroy(struct virtio *virtio)
 {
 	struct virtio_net *vn = (struct virtio_net *)virtio;
 
+	vhost_destroy(vn->vhost);
 	net_close(vn->net);
 	virtio_fini(virtio);
 	free(vn);
@@ -328,6 +395,8 @@ static const struct virtio_ops net_ops = {
     .queue = net_queue,
     .start = net_start,
     .stop = net_stop,
+    .live = net_live,
+    .vectors = net_vectors,
     .destroy = net_destroy,
 };
 
@@ -336,7 +405,7 @@ static const struct virtio_ops net_ops = {
 static int read_options(struct virtio_net *vn, const struct model_env *env,
 			struct pci_addr addr, struct cfg *node, struct err *err)
 {
-	static const char *const own[] = {"mtu", NULL};
+	static const char *const own[] = {"mtu", "vhost", NULL};
 	uint64_t mtu;
 	int r;
 
@@ -358,15 +427,64 @@ static int read_options(struct virtio_net *vn, const struct model_env *env,
 	return 0;
 }
 
+static int read_vhost(struct cfg *node, struct err *err, bool *ret_on,
+		      bool *ret_off)
+{
+	char word[16];
+	int r = cfg_get(node, "vhost", word, sizeof(word), err);
+
+	if (r < 0)
+		return r;
+	*ret_on = r > 0 && strcmp(word, "on") == 0;
+	*ret_off = r > 0 && strcmp(word, "off") == 0;
+	if (r > 0 && !*ret_on && !*ret_off && strcmp(word, "auto") != 0)
+		return err_set(err, -EINVAL, "vhost=%s: is auto, on or off",
+			       word);
+	return 0;
+}
+
+static int open_vhost(struct virtio_net *vn, const struct model_env *env,
+		      const struct vhost_ops *ops, struct cfg *node,
+		      struct err *err)
+{
+	const struct vhost_params params = {
+	    .ops = ops,
+	    .gmem = env->gmem,
+	    .loop = env->loop,
+	    .irq = env->irq,
+	    .virtio = &vn->virtio,
+	    .queues = NET_QUEUES,
+	    .ring_features = NET_RING_FEATURES,
+	};
+	struct err why = {0};
+	bool off;
+	int r = read_vhost(node, err, &vn->vhost_wanted, &off);
+
+	if (r || off)
+		return r;
+	if (!net_can_lend(vn->net) || !vn->headers)
+		return vn->vhost_wanted
+			   ? err_set(err, -EINVAL,
+				     "vhost=on works with a tap only")
+			   : 0;
+	r = vhost_create(&params, &why, &vn->vhost);
+	if (r && vn->vhost_wanted)
+		return err_set(err, r, "vhost=on: %s", why.msg);
+	if (r)
+		log_debug("virtio-net: without vhost-net: %s", why.msg);
+	return 0;
+}
+
 static int net_build(struct virtio_net *vn, const struct model_env *env,
-		     struct pci_addr addr, struct cfg *node, struct err *err)
+		     const struct vhost_ops *vhost_ops, struct pci_addr addr,
+		     struct cfg *node, struct err *err)
 {
 	struct virtio_params params = {
 	    .model = "virtio-net",
 	    .type = VIRTIO_ID_NET,
 	    .class = 0x02,
 	    .subclass = 0x00,
-	    .queues = 2,
+	    .queues = NET_QUEUES,
 	    .queue_size = NET_QUEUE_SIZE,
 	    .features = BIT64(VIRTIO_NET_F_MAC) | BIT64(VIRTIO_NET_F_STATUS) |
 			BIT64(VIRTIO_NET_F_MRG_RXBUF),
@@ -377,6 +495,8 @@ static int net_build(struct virtio_net *vn, const struct model_env *env,
 	int r;
 
 	r = read_options(vn, env, addr, node, err);
+	if (!r && open_vhost(vn, env, vhost_ops, node, err))
+		r = err_prefix(err, "virtio-net");
 	if (r)
 		return r;
 	if (vn->headers)
@@ -384,12 +504,16 @@ static int net_build(struct virtio_net *vn, const struct model_env *env,
 	if (vn->config.mtu)
 		params.features |= BIT64(VIRTIO_NET_F_MTU);
 	r = virtio_init(&vn->virtio, env, addr, &params, err);
+	/* What the kernel lacks is not worth staying out of it for. */
+	if (!r && vn->vhost)
+		vn->virtio.features &= ~vhost_missing(vn->vhost);
 	if (!r)
 		r = virtio_add(&vn->virtio, env, err);
 	return r;
 }
 
-static int net_create(const struct model_env *env, struct pci_addr addr,
+int virtio_net_create(const struct model_env *env,
+		      const struct vhost_ops *vhost_ops, struct pci_addr addr,
 		      struct cfg *node, struct err *err)
 {
 	struct virtio_net *vn = calloc(1, sizeof(*vn));
@@ -397,10 +521,16 @@ static int net_create(const struct model_env *env, struct pci_addr addr,
 
 	if (!vn)
 		return err_set(err, -ENOMEM, "virtio-net: out of memory");
-	r = net_build(vn, env, addr, node, err);
+	r = net_build(vn, env, vhost_ops, addr, node, err);
 	if (r)
 		net_destroy(&vn->virtio);
 	return r;
+}
+
+static int net_create(const struct model_env *env, struct pci_addr addr,
+		      struct cfg *node, struct err *err)
+{
+	return virtio_net_create(env, &vhost_ops_kernel, addr, node, err);
 }
 
 /* "-s 2,virtio-net,tap0,mac=..." */
@@ -412,7 +542,7 @@ static int net_parse(struct cfg *node, const char *opts, struct err *err)
 const struct pci_model virtio_net_model = {
     .name = "virtio-net",
     .summary = "network card: tapN | slirp[,hostfwd=RULES]"
-	       "[,mac=ADDRESS][,mtu=BYTES]",
+	       "[,mac=ADDRESS][,mtu=BYTES][,vhost=auto|on|off]",
     .parse = net_parse,
     .create = net_create,
 };

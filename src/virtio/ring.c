@@ -73,22 +73,33 @@ static bool area_ok(const struct ring *ring, gpa_t start, uint64_t len,
 	       gmem_iov(ring->gmem, start, len, iov, ARRAY_LEN(iov), &cnt) == 0;
 }
 
+/* Event words are part of the areas whether negotiated or not. */
+static uint64_t desc_bytes(const struct ring *ring)
+{
+	return sizeof(struct vring_desc) * (uint64_t)ring->size;
+}
+
+static uint64_t avail_bytes(const struct ring *ring)
+{
+	return AVAIL_RING + 2u * (uint64_t)ring->size + 2;
+}
+
+static uint64_t used_bytes(const struct ring *ring)
+{
+	return USED_RING +
+	       sizeof(struct vring_used_elem) * (uint64_t)ring->size + 2;
+}
+
 int ring_start(struct ring *ring)
 {
-	/* Event words are part of the areas whether negotiated or not. */
-	uint64_t desc_len = sizeof(struct vring_desc) * (uint64_t)ring->size;
-	uint64_t avail_len = AVAIL_RING + 2u * (uint64_t)ring->size + 2;
-	uint64_t used_len =
-	    USED_RING + sizeof(struct vring_used_elem) * (uint64_t)ring->size +
-	    2;
-
 	if (!is_pow2(ring->size) || ring->size > RING_SIZE_MAX)
 		return set_fault(ring, "queue size is not a power of two");
-	if (!area_ok(ring, ring->desc, desc_len, VRING_DESC_ALIGN_SIZE))
+	if (!area_ok(ring, ring->desc, desc_bytes(ring), VRING_DESC_ALIGN_SIZE))
 		return set_fault(ring, "descriptor table is not in memory");
-	if (!area_ok(ring, ring->avail, avail_len, VRING_AVAIL_ALIGN_SIZE))
+	if (!area_ok(ring, ring->avail, avail_bytes(ring),
+		     VRING_AVAIL_ALIGN_SIZE))
 		return set_fault(ring, "available ring is not in memory");
-	if (!area_ok(ring, ring->used, used_len, VRING_USED_ALIGN_SIZE))
+	if (!area_ok(ring, ring->used, used_bytes(ring), VRING_USED_ALIGN_SIZE))
 		return set_fault(ring, "used ring is not in memory");
 	ring->avail_next = 0;
 	ring->used_next = 0;
@@ -223,7 +234,7 @@ int ring_take(struct ring *ring, struct ring_chain *chain)
 	uint16_t idx, head;
 	int r;
 
-	if (!ring->started)
+	if (!ring->started || ring->lent)
 		return 0;
 	if (ring->fault)
 		return -EPROTO;
@@ -309,6 +320,55 @@ bool ring_wants_interrupt(struct ring *ring)
 	       !(flags & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+/* ---- lending ---- */
+
+static void *area_host(const struct ring *ring, gpa_t start, uint64_t len)
+{
+	struct iovec iov;
+	unsigned cnt = 0;
+
+	return gmem_iov(ring->gmem, start, len, &iov, 1, &cnt) ? NULL
+							       : iov.iov_base;
+}
+
+int ring_lend(struct ring *ring, struct ring_lease *ret_lease)
+{
+	struct ring_lease lease = {.avail_next = ring->avail_next};
+
+	if (!ring->started || ring->fault)
+		return -EPROTO;
+	if (ring->lent || ring->out || ring->used_next != ring->used_shown)
+		return -EBUSY;
+	lease.desc = area_host(ring, ring->desc, desc_bytes(ring));
+	lease.avail = area_host(ring, ring->avail, avail_bytes(ring));
+	lease.used = area_host(ring, ring->used, used_bytes(ring));
+	if (!lease.desc || !lease.avail || !lease.used)
+		return -EXDEV;
+	ring->lent = true;
+	*ret_lease = lease;
+	return 0;
+}
+
+void ring_take_back(struct ring *ring, uint16_t avail_next)
+{
+	uint16_t used = 0;
+
+	/* The guest may have changed it: that disturbs only its own driver. */
+	if (gmem_load16(ring->gmem, gpa_add(ring->used, USED_IDX), &used))
+		(void)set_fault(ring, "used ring is not in memory");
+	ring->avail_next = avail_next;
+	ring->used_next = used;
+	ring->used_shown = used;
+	ring->used_told = used;
+	ring->lent = false;
+}
+
+void ring_lost(struct ring *ring)
+{
+	ring->lent = false;
+	(void)set_fault(ring, "the kernel did not give the queue back");
+}
+
 /* ---- notification suppression ---- */
 
 /*
@@ -317,7 +377,7 @@ bool ring_wants_interrupt(struct ring *ring)
  */
 void ring_kick_off(struct ring *ring)
 {
-	if (ring->started && !ring->event_idx)
+	if (ring->started && !ring->lent && !ring->event_idx)
 		(void)!gmem_store16(ring->gmem, gpa_add(ring->used, USED_FLAGS),
 				    VRING_USED_F_NO_NOTIFY);
 }
@@ -326,7 +386,7 @@ bool ring_kick_on(struct ring *ring)
 {
 	uint16_t idx;
 
-	if (!ring->started || ring->fault)
+	if (!ring->started || ring->lent || ring->fault)
 		return false;
 	if (ring->event_idx)
 		(void)!gmem_store16(ring->gmem, avail_event(ring),

@@ -33,6 +33,7 @@ struct ring {
 	gpa_t desc, avail, used;
 	uint16_t size; /* power of two */
 	bool started;
+	bool lent;	     /* a kernel back end has it: hands off */
 	bool event_idx;	     /* VIRTIO_F_EVENT_IDX negotiated */
 	bool indirect;	     /* VIRTIO_F_INDIRECT_DESC negotiated */
 	uint16_t avail_next; /* available index of the next chain to take */
@@ -87,6 +88,25 @@ struct ring_mark ring_mark(const struct ring *ring);
 void ring_rewind(struct ring *ring, struct ring_mark mark);
 /* Does the driver want to hear of what was shown since the last call? */
 bool ring_wants_interrupt(struct ring *ring);
+
+/*
+ * A queue can be lent to a back end in the kernel, which then works on the
+ * same memory: until ring_take_back() the functions above find nothing to do.
+ * The addresses are for that kernel only; nobody here dereferences them.
+ */
+struct ring_lease {
+	void *desc, *avail, *used; /* where the areas are in this process */
+	uint16_t avail_next;	   /* index of the next chain to take */
+};
+/*
+ * -EBUSY: chains are out or not shown yet; -EXDEV: an area is not in one
+ * piece; -EPROTO: not started, or broken.
+ */
+MUST_CHECK int ring_lend(struct ring *ring, struct ring_lease *ret_lease);
+/* Takes it back with the index that the other side had come to. */
+void ring_take_back(struct ring *ring, uint16_t avail_next);
+/* The other side does not say: the ring stays broken until ring_stop(). */
+void ring_lost(struct ring *ring);
 
 /* Asks the driver not to notify (a hint), while the device is looking. */
 void ring_kick_off(struct ring *ring);

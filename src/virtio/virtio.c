@@ -62,6 +62,7 @@ static int queues_create(struct virtio *virtio, const struct model_env *env)
 		queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (queue->kick_fd < 0)
 			return -errno;
+		queue->bell_fd = queue->kick_fd;
 		r = ev_fd_create(env->loop, queue->kick_fd, EV_IN, queue_kicked,
 				 queue, &queue->kick);
 		if (r)
@@ -136,6 +137,20 @@ bool virtio_live(const struct virtio *virtio)
 	       !virtio->resetting && pci_bus_master(&virtio->pci);
 }
 
+void virtio_live_sync(struct virtio *virtio)
+{
+	bool live = virtio_live(virtio);
+
+	if (live == virtio->was_live)
+		return;
+	virtio->was_live = live;
+	if (virtio->params.ops->live)
+		virtio->params.ops->live(virtio, live);
+	/* The model may have put another eventfd behind the doorbells. */
+	if (live)
+		virtio_doorbells_sync(virtio);
+}
+
 void virtio_forget(struct virtio *virtio)
 {
 	unsigned q;
@@ -167,6 +182,7 @@ static void reset_begin(struct virtio *virtio)
 		return;
 	virtio->resetting = true;
 	virtio->generation++;
+	virtio_live_sync(virtio);
 	if (virtio->params.ops->stop)
 		virtio->params.ops->stop(virtio);
 	if (!virtio->holds)
@@ -211,9 +227,10 @@ static void driver_ready(struct virtio *virtio)
 		return;
 	}
 	virtio->status |= VIRTIO_CONFIG_S_DRIVER_OK;
-	virtio_doorbells_sync(virtio);
 	if (virtio->params.ops->start)
 		virtio->params.ops->start(virtio);
+	virtio_live_sync(virtio);
+	virtio_doorbells_sync(virtio);
 	/* A driver may fill its queues first and notify too early. */
 	for (q = 0; q < virtio->params.queues; q++)
 		if (virtio->queue[q].ring.started)
@@ -255,6 +272,7 @@ void virtio_fail(struct virtio *virtio, const char *fmt, ...)
 		  " stopped until it resets the device",
 		  virtio->pci.name, text);
 	virtio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	virtio_live_sync(virtio);
 	if (virtio->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		virtio_config_changed(virtio);
 }
@@ -333,6 +351,11 @@ static void interrupt(struct virtio *virtio, uint8_t isr_bit, uint16_t vector)
 	pci_intx_set(&virtio->pci, true);
 }
 
+void virtio_queue_interrupt(struct virtio *virtio, unsigned q)
+{
+	interrupt(virtio, VIRTIO_ISR_QUEUE, virtio->queue[q].vector);
+}
+
 void virtio_config_changed(struct virtio *virtio)
 {
 	virtio->config_generation++;
@@ -348,7 +371,7 @@ void virtio_queue_show(struct virtio *virtio, unsigned q)
 		return;
 	}
 	if (ring_wants_interrupt(&queue->ring))
-		interrupt(virtio, VIRTIO_ISR_QUEUE, queue->vector);
+		virtio_queue_interrupt(virtio, q);
 }
 
 void virtio_queue_done(struct virtio *virtio, unsigned q, uint16_t head,

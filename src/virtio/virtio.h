@@ -18,6 +18,9 @@
  * complete, that is device_status reads 0, when the last one is released: until
  * then the host may still write into the buffers. No vCPU waits meanwhile.
  *
+ * A queue may be worked on by a back end in the kernel instead (vhost.h): its
+ * notifications then signal queue->bell_fd.
+ *
  * What a guest does wrong: virtio_fail(). The device then sets
  * DEVICE_NEEDS_RESET and does nothing more until it is reset.
  *
@@ -46,6 +49,17 @@ struct virtio_ops {
 	void (*start)(struct virtio *virtio);
 	/* Reset, also of a device never started. NULL allowed. */
 	void (*stop)(struct virtio *virtio);
+	/*
+	 * The device became able to take chains (virtio_live()), or stops
+	 * being so: after start() and before stop(), and in between whenever
+	 * bus mastering is switched or the device fails. NULL allowed.
+	 */
+	void (*live)(struct virtio *virtio, bool on);
+	/*
+	 * Where a queue's interrupts go may have changed: MSI-X on or off, a
+	 * vector's message or mask, the queue's vector. NULL allowed.
+	 */
+	void (*vectors)(struct virtio *virtio);
 	/* The driver wrote device configuration bytes. NULL: read-only. */
 	void (*config_write)(struct virtio *virtio, unsigned off, unsigned size,
 			     uint32_t value);
@@ -73,7 +87,10 @@ struct virtio_queue {
 	uint16_t vector; /* MSI-X vector or VIRTIO_VECTOR_NONE */
 	int kick_fd;
 	struct ev_fd *kick;
+	int bell_fd;	   /* what a notification signals: kick_fd, or the
+			      eventfd of a back end in the kernel */
 	uint64_t doorbell; /* address signalled by the kernel, 0: none */
+	int doorbell_fd;   /* and what it signals */
 };
 
 struct virtio {
@@ -90,6 +107,7 @@ struct virtio {
 	uint8_t config_generation;
 	uint8_t status; /* VIRTIO_CONFIG_S_* */
 	uint8_t isr;
+	bool was_live;	/* as ops->live() was told */
 	bool resetting; /* status 0 was written, requests are still held */
 	unsigned holds;
 	unsigned generation; /* changes with every reset */

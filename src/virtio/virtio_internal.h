@@ -41,6 +41,10 @@ void virtio_status_write(struct virtio *virtio, uint8_t value);
 void virtio_queue_enable(struct virtio *virtio, struct virtio_queue *queue);
 /* Puts what a driver set back to the state after power-on. */
 void virtio_forget(struct virtio *virtio);
+/* Tells the model when the device began or ceased to be live. */
+void virtio_live_sync(struct virtio *virtio);
+/* Interrupts for queue q, whatever the driver asked for. */
+void virtio_queue_interrupt(struct virtio *virtio, unsigned q);
 /* Tells the driver of a configuration change. */
 void virtio_config_changed(struct virtio *virtio);
 

@@ -11,7 +11,7 @@
  *
  * A queue's notify address becomes a doorbell of the platform when the driver
  * is ready and as long as the BAR decodes: the guest's write then signals the
- * queue's eventfd without an exit to us. Where the platform refuses, the same
+ * queue's bell_fd without an exit to us. Where the platform refuses, the same
  * write traps and notify_write() signals it.
  *
  * Source: VIRTIO 1.2, 4.1 (Virtio Over PCI Bus). Only natural-width accesses
@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <linux/virtio_ids.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/log.h"
 #include "virtio/virtio_internal.h"
@@ -174,6 +175,12 @@ static void set_half(uint64_t *v, unsigned index, uint32_t value)
 	     (uint64_t)value << (32 * index);
 }
 
+static void vectors_changed(struct virtio *virtio)
+{
+	if (virtio->params.ops->vectors)
+		virtio->params.ops->vectors(virtio);
+}
+
 /* Where a queue lies may change until it is enabled. */
 static void queue_field_write(struct virtio *virtio, unsigned off,
 			      uint32_t value)
@@ -186,6 +193,7 @@ static void queue_field_write(struct virtio *virtio, unsigned off,
 	ring = &queue->ring;
 	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
 		queue->vector = vector_checked(virtio, value);
+		vectors_changed(virtio);
 		return;
 	}
 	if (ring->started)
@@ -316,8 +324,9 @@ static void notify_write(struct virtio *virtio, uint64_t off)
 {
 	uint64_t q = off / VIRTIO_NOTIFY_BYTES;
 
+	/* The counter cannot block: it is read, or nobody minds it full. */
 	if (q < virtio->params.queues)
-		virtio_queue_kick(virtio, (unsigned)q);
+		(void)!eventfd_write(virtio->queue[q].bell_fd, 1);
 }
 
 static uint32_t area_read(struct virtio *virtio, uint64_t off, unsigned size)
@@ -390,17 +399,19 @@ static void doorbell_set(struct virtio *virtio, struct virtio_queue *queue,
 {
 	const struct irq_ops *ops = virtio->irq->ops;
 
-	if (queue->doorbell == addr)
+	if (queue->doorbell == addr &&
+	    (!addr || queue->doorbell_fd == queue->bell_fd))
 		return;
 	if (queue->doorbell)
 		(void)ops->doorbell_del(virtio->irq->ctx, false,
 					queue->doorbell, DOORBELL_BYTES, NULL,
-					queue->kick_fd);
+					queue->doorbell_fd);
 	queue->doorbell = 0;
+	queue->doorbell_fd = queue->bell_fd;
 	/* Refused: notify_write() does the same, with an exit each time. */
 	if (addr &&
 	    ops->doorbell_add(virtio->irq->ctx, false, addr, DOORBELL_BYTES,
-			      NULL, queue->kick_fd) == 0)
+			      NULL, queue->doorbell_fd) == 0)
 		queue->doorbell = addr;
 }
 
@@ -443,11 +454,22 @@ static void command_changed(struct pci_dev *dev, uint16_t old_command)
 	struct virtio *virtio = dev->ctx;
 	unsigned q;
 
+	virtio_live_sync(virtio);
 	if ((old_command & PCI_COMMAND_MASTER) || !virtio_live(virtio))
 		return;
 	/* What was notified while the device was off the bus. */
 	for (q = 0; q < virtio->params.queues; q++)
 		virtio_queue_kick(virtio, q);
+}
+
+static void msix_changed(struct pci_dev *dev, unsigned vector)
+{
+	unsigned i;
+
+	for (i = 0; i < dev->msix_count; i++)
+		if (vector == PCI_MSIX_ALL || vector == i)
+			pci_msix_send_pending(dev, i);
+	vectors_changed(dev->ctx);
 }
 
 /*
@@ -522,6 +544,7 @@ const struct pci_ops virtio_pci_ops = {
     .bar_read = bar_read,
     .bar_write = bar_write,
     .bar_moved = bar_moved,
+    .msix_changed = msix_changed,
     .destroy = destroy,
 };
 

@@ -135,6 +135,8 @@ static void test_no_backend(void **state)
 
 	assert_int_equal(open_with(f, ""), 0);
 	assert_false(net_has_vnet_hdr(f->net));
+	assert_false(net_can_lend(f->net));
+	assert_int_equal(net_lend(f->net), -ENOTSUP);
 	assert_int_equal(net_set_vnet_hdr(f->net, true, 0), -ENOTSUP);
 	assert_int_equal(net_set_vnet_hdr(f->net, false, 0), 0);
 	net_enable(f->net, true);
@@ -255,6 +257,42 @@ static void test_tap_disabled_drops_waiting(void **state)
 	step(f);
 	assert_int_equal(f->frames, 1);
 	assert_int_equal(f->last[0], 2);
+}
+
+/* What came for the driver before is not for the one that borrows. */
+static void test_tap_lend(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t frame[HDR + 1600];
+	int fd;
+
+	wrap(f);
+	assert_true(net_can_lend(f->net));
+	net_enable(f->net, true);
+	f->room = 1;
+	wire_send(f, 1, 60);
+	wire_send(f, 2, 60);
+	step(f);
+	assert_int_equal(f->refusals, 1); /* 2 is kept */
+	wire_send(f, 3, 1500);
+	wire_send(f, 4, 60);
+	fd = net_lend(f->net);
+	assert_true(fd >= 0);
+	assert_int_equal(recv(fd, frame, sizeof(frame), MSG_DONTWAIT), -1);
+	/* From now on nobody but the borrower reads. */
+	f->room = 1000;
+	wire_send(f, 5, 60);
+	net_resume(f->net);
+	step(f);
+	assert_int_equal(f->frames, 1);
+	assert_int_equal(recv(fd, frame, sizeof(frame), MSG_DONTWAIT),
+			 HDR + 60);
+	assert_int_equal(frame[HDR], 5);
+	net_enable(f->net, true);
+	wire_send(f, 6, 60);
+	step(f);
+	assert_int_equal(f->frames, 2);
+	assert_int_equal(f->last[0], 6);
 }
 
 static void test_tap_send(void **state)
@@ -701,6 +739,7 @@ int main(void)
 	    T(test_tap_receive),
 	    T(test_tap_no_room),
 	    T(test_tap_disabled_drops_waiting),
+	    T(test_tap_lend),
 	    T(test_tap_send),
 	    T(test_tap_send_never_blocks),
 	    T(test_tap_gone),

@@ -106,6 +106,17 @@ bool net_has_vnet_hdr(const struct net *net)
 	return net->can_headers;
 }
 
+/* With vhost: test_virtio_net_vhost. */
+bool net_can_lend(const struct net *net UNUSED)
+{
+	return false;
+}
+
+int net_lend(struct net *net UNUSED)
+{
+	return -ENOTSUP;
+}
+
 int net_mac(struct cfg *node, const char *key, struct err *err,
 	    uint8_t ret_mac[6])
 {
@@ -242,9 +253,11 @@ static void test_parse(void **state UNUSED)
 
 	assert_int_equal(cfg_make(root, "a", &err, &node), 0);
 	assert_int_equal(
-	    virtio_net_model.parse(node, "tap0,mac=x,mtu=9000", &err), 0);
+	    virtio_net_model.parse(node, "tap0,mac=x,mtu=9000,vhost=on", &err),
+	    0);
 	assert_string_equal(cfg_raw(node, "backend"), "tap0");
 	assert_string_equal(cfg_raw(node, "mtu"), "9000");
+	assert_string_equal(cfg_raw(node, "vhost"), "on");
 	assert_int_equal(cfg_make(root, "b", &err, &node), 0);
 	assert_int_equal(virtio_net_model.parse(
 			     node, "slirp,hostfwd=tcp::1-:2;udp::3-:4", &err),

@@ -90,9 +90,78 @@ static int fake_doorbell_del(void *ctx, bool port UNUSED, uint64_t addr,
 	return -ENOENT;
 }
 
+static int fake_msi_alloc(void *ctx, unsigned *ret_gsi)
+{
+	struct world *w = ctx;
+	unsigned i;
+
+	for (i = 0; i < WORLD_ROUTES && !w->refuse_routes; i++) {
+		if (w->route[i].used)
+			continue;
+		w->route[i].used = true;
+		w->route[i].msg = (struct irq_msg){0};
+		w->route[i].fd = -1;
+		*ret_gsi = IRQ_LINES + i;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static unsigned route_of(struct world *w, unsigned gsi)
+{
+	must(gsi >= IRQ_LINES && gsi < IRQ_LINES + WORLD_ROUTES &&
+		 w->route[gsi - IRQ_LINES].used,
+	     "route that was never handed out");
+	return gsi - IRQ_LINES;
+}
+
+static void fake_msi_free(void *ctx, unsigned gsi)
+{
+	struct world *w = ctx;
+	unsigned i = route_of(w, gsi);
+
+	must(w->route[i].fd < 0, "route freed with its eventfd");
+	w->route[i].used = false;
+}
+
+static int fake_msi_set(void *ctx, unsigned gsi, struct irq_msg msg)
+{
+	struct world *w = ctx;
+
+	w->route[route_of(w, gsi)].msg = msg;
+	return 0;
+}
+
+static int fake_event_attach(void *ctx, unsigned gsi, int fd, int resample_fd)
+{
+	struct world *w = ctx;
+	unsigned i = route_of(w, gsi);
+
+	must(resample_fd < 0 && w->route[i].fd < 0, "eventfd attached twice");
+	if (w->refuse_events)
+		return -ENOSYS;
+	w->route[i].fd = fd;
+	return 0;
+}
+
+static int fake_event_detach(void *ctx, unsigned gsi, int fd)
+{
+	struct world *w = ctx;
+	unsigned i = route_of(w, gsi);
+
+	must(w->route[i].fd == fd, "eventfd detached that is not attached");
+	w->route[i].fd = -1;
+	return 0;
+}
+
 static const struct irq_ops fake_ops = {
     .line_set = fake_line_set,
     .msi_send = fake_msi_send,
+    .msi_alloc = fake_msi_alloc,
+    .msi_free = fake_msi_free,
+    .msi_set = fake_msi_set,
+    .event_attach = fake_event_attach,
+    .event_detach = fake_event_detach,
     .doorbell_add = fake_doorbell_add,
     .doorbell_del = fake_doorbell_del,
 };
@@ -141,6 +210,8 @@ void world_destroy(struct world *w)
 	pci_host_destroy(w->pci);
 	for (i = 0; i < WORLD_DOORBELLS; i++)
 		must(!w->doorbell[i].addr, "doorbell left behind");
+	for (i = 0; i < WORLD_ROUTES; i++)
+		must(!w->route[i].used, "interrupt route left behind");
 	cfg_destroy(w->root);
 	evloop_destroy(w->loop);
 	irq_shared_destroy(w->lines);
@@ -181,6 +252,26 @@ bool world_wait(struct world *w, const uint32_t *flag)
 		must(evloop_step(w->loop, 1) == 0, "evloop step");
 	}
 	return true;
+}
+
+void world_deliver(struct world *w)
+{
+	eventfd_t count;
+	unsigned i;
+
+	for (i = 0; i < WORLD_ROUTES; i++)
+		if (w->route[i].used && w->route[i].fd >= 0 &&
+		    eventfd_read(w->route[i].fd, &count) == 0)
+			(void)fake_msi_send(w, w->route[i].msg);
+}
+
+unsigned world_attached(const struct world *w)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < WORLD_ROUTES; i++)
+		n += w->route[i].used && w->route[i].fd >= 0;
+	return n;
 }
 
 uint32_t world_msis(const struct world *w)

@@ -16,6 +16,7 @@
 #define WORLD_RAM2	MIB(1) /* right behind it: another host mapping */
 #define WORLD_RAM_END	(WORLD_RAM + WORLD_RAM2)
 #define WORLD_DOORBELLS 8u
+#define WORLD_ROUTES	8u
 #define DRIVER_QUEUES	4u
 #define NO_VECTOR	0xffffu
 
@@ -30,11 +31,16 @@ struct world {
 	struct cfg *root;
 	struct clock_fake clock;
 	FILE *trace; /* NULL: none */
-	bool refuse_doorbells;
+	bool refuse_doorbells, refuse_routes, refuse_events;
 	struct {
 		uint64_t addr;
 		int fd;
 	} doorbell[WORLD_DOORBELLS];
+	struct {
+		bool used;
+		struct irq_msg msg;
+		int fd; /* attached, or -1 */
+	} route[WORLD_ROUTES];
 	/* What arrived; other threads write, so read with world_msis() etc. */
 	uint32_t line_level; /* bit per GSI */
 	uint32_t line_rises;
@@ -48,6 +54,9 @@ void world_destroy(struct world *w);
 void world_start(struct world *w);
 /* Runs the event loop until nothing is ready. */
 void world_run(struct world *w);
+/* Delivers what the eventfds of routes signal, without any of our code. */
+void world_deliver(struct world *w);
+unsigned world_attached(const struct world *w); /* eventfds with a route */
 /* Runs it until *flag is not 0; false after 10 s. */
 bool world_wait(struct world *w, const uint32_t *flag);
 uint32_t world_msis(const struct world *w);

@@ -501,6 +501,68 @@ static void give_one(struct fixture *f)
 	assert_int_equal(ring_show(&f->ring), 0);
 }
 
+/* ---- lending ---- */
+
+static void test_lend(void **state)
+{
+	struct fixture *f = *state;
+	struct ring_lease lease;
+	unsigned cnt = 0;
+
+	desc(f, 0, BUF, 16, WRITE, 0);
+	offer(f, 0);
+	assert_int_equal(take(f), 1);
+	assert_int_equal(ring_lend(&f->ring, &lease), -EBUSY);
+	assert_int_equal(ring_give(&f->ring, 0, 5), 0);
+	assert_int_equal(ring_lend(&f->ring, &lease), -EBUSY);
+	assert_int_equal(ring_show(&f->ring), 0);
+	assert_int_equal(ring_lend(&f->ring, &lease), 0);
+	assert_int_equal(ring_lend(&f->ring, &lease), -EBUSY);
+	assert_int_equal(lease.avail_next, 1);
+	assert_int_equal(gmem_iov(f->w.gmem, gpa(USED), 1, f->iov, 1, &cnt), 0);
+	assert_ptr_equal(lease.used, f->iov[0].iov_base);
+	/* The other side's, until it is back. */
+	mem_put16(&f->w, USED, 0x55);
+	offer(f, 0);
+	assert_int_equal(take(f), 0);
+	ring_kick_off(&f->ring);
+	assert_false(ring_kick_on(&f->ring));
+	assert_int_equal(mem_get16(&f->w, USED), 0x55);
+	/* It did that one, and nine more that we never saw. */
+	mem_put16(&f->w, USED + 2, 11);
+	f->avail_idx = 11;
+	ring_take_back(&f->ring, 11);
+	mem_put16(&f->w, AVAIL + 2, 11);
+	assert_int_equal(take(f), 0);
+	assert_false(ring_wants_interrupt(&f->ring));
+	offer(f, 0);
+	assert_int_equal(take(f), 1);
+	assert_int_equal(ring_give(&f->ring, 0, 7), 0);
+	assert_int_equal(ring_show(&f->ring), 0);
+	assert_int_equal(mem_get16(&f->w, USED + 2), 12);
+	assert_int_equal(mem_get32(&f->w, USED + 4 + 8 * (11 % SIZE) + 4), 7);
+}
+
+static void test_lend_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct ring ring = f->ring;
+	struct ring_lease lease;
+
+	ring.used = gpa(WORLD_RAM - 8);
+	assert_int_equal(ring_start(&ring), 0);
+	assert_int_equal(ring_lend(&ring, &lease), -EXDEV);
+	assert_false(ring.lent);
+	ring_stop(&ring);
+	assert_int_equal(ring_lend(&ring, &lease), -EPROTO);
+	assert_int_equal(ring_lend(&f->ring, &lease), 0);
+	ring_lost(&f->ring);
+	assert_int_equal(take(f), -EPROTO);
+	assert_string_equal(f->ring.fault,
+			    "the kernel did not give the queue back");
+	assert_int_equal(ring_lend(&f->ring, &lease), -EPROTO);
+}
+
 static void test_interrupt_flag(void **state)
 {
 	struct fixture *f = *state;
@@ -677,6 +739,8 @@ int main(void)
 	    T(test_too_many_pieces),
 	    T(test_given_is_hidden_until_shown),
 	    T(test_rewind),
+	    T(test_lend),
+	    T(test_lend_refused),
 	    T(test_interrupt_flag),
 	    T(test_interrupt_event),
 	    T(test_kick_flag),
