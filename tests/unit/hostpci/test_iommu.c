@@ -47,7 +47,7 @@ static void test_width_of(void **state)
 	    {"1c0000c40660462", 39},  /* MGAW 39; 3 levels */
 	    {"8d2078c106f0266", 39},  /* MGAW 48; 3 levels */
 	    {"8d2078c106391c66", 57}, /* MGAW 58; up to 5 levels */
-	    {"c0000020e60262", HOSTPCI_BITS_UNKNOWN}, /* no levels told */
+	    {"c0000020e60062", HOSTPCI_BITS_UNKNOWN}, /* no levels told */
 	    {"nonsense", HOSTPCI_BITS_UNKNOWN},
 	};
 	struct fixture *f = *state;
