@@ -459,7 +459,7 @@ static void resource(const char *root, const struct fake_device *dev)
 			flags = 0x40101;
 			start = low & ~3u;
 		} else if (i < 5 && (low & 4)) {
-			flags |= 0x100000;
+			flags |= 0x100000 | (low & 8 ? 0x2000 : 0);
 			start |= (uint64_t)fake_get32(
 				     dev->cfg + PCI_BASE_ADDRESS_0 + 4 * i + 4)
 				 << 32;
