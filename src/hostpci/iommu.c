@@ -147,7 +147,8 @@ int hostpci_check_risks(const struct hostpci *host,
 		    "%s: the host allows unsafe interrupts, so a guest with "
 		    "this device may be able to forge any interrupt of the "
 		    "host; set allow_unsafe_interrupts=0 of the module "
-		    "vfio_iommu_type1, or accept that with unsafe=interrupts",
+		    "vfio_iommu_type1, or accept that with unsafe=interrupts "
+		    "(passthru_unsafe=\"interrupts\" in a guest file)",
 		    label);
 	if (risks & HOSTPCI_RISK_ACS)
 		return err_set(
@@ -155,7 +156,9 @@ int hostpci_check_risks(const struct hostpci *host,
 		    "%s: the host's kernel runs with pcie_acs_override, so "
 		    "its IOMMU groups may not isolate this device from its "
 		    "neighbours; remove that from the kernel's command line, "
-		    "or accept it with unsafe=acs",
+		    "or accept it with unsafe=acs (passthru_unsafe=\"acs\" in "
+		    "a "
+		    "guest file)",
 		    label);
 	return 0;
 }

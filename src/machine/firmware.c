@@ -279,17 +279,17 @@ static int add_number(struct firmware *fw, const char *name, uint64_t value,
 static int add_mmio64(struct firmware *fw, struct err *err)
 {
 	const struct load_params *p = &fw->params;
-	struct pci_window window;
-	uint64_t need, align, mib;
+	uint64_t need, align;
+	struct layout_told told;
 	char text[24];
 	int r;
 
 	pci_host_mem64_need(p->pci, &need, &align);
 	r = layout_firmware_window(p->layout, need, align, p->limits, err,
-				   &window, &mib);
-	if (r || !mib)
+				   &told);
+	if (r || !told.mib)
 		return r;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)mib);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)told.mib);
 	return fwcfg_add_file(fw->fwcfg, "opt/ovmf/X-PciMmio64Mb", text,
 			      strlen(text) + 1, err);
 }

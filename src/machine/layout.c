@@ -272,8 +272,7 @@ int layout_windows(const struct layout *layout, uint64_t need, uint64_t align,
 
 int layout_firmware_window(const struct layout *layout, uint64_t need,
 			   uint64_t align, const struct layout_limits *limits,
-			   struct err *err, struct pci_window *ret_window,
-			   uint64_t *ret_mib)
+			   struct err *err, struct layout_told *ret_told)
 {
 	uint64_t from = align_up(LAYOUT_HIGH_BASE + layout->high_bytes, GIB(1));
 	uint64_t limit = layout_address_end(limits), last;
@@ -295,7 +294,9 @@ int layout_firmware_window(const struct layout *layout, uint64_t need,
 	}
 	if (!fits && need)
 		return no_window(layout, need, align, limits, err);
-	*ret_window = (struct pci_window){align_up(from, size), size};
-	*ret_mib = !need || size == LAYOUT_MEM64_MIN ? 0 : size >> 20;
+	*ret_told = (struct layout_told){
+	    .window = {align_up(from, size), size},
+	    .mib = !need || size == LAYOUT_MEM64_MIN ? 0 : size >> 20,
+	};
 	return 0;
 }

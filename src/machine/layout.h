@@ -93,16 +93,21 @@ MUST_CHECK int layout_windows(const struct layout *layout, uint64_t need,
 			      const struct layout_limits *limits,
 			      struct err *err, struct pci_windows *ret_windows);
 
+/* A window that firmware places. */
+struct layout_told {
+	struct pci_window window;
+	uint64_t mib; /* the size it has to be told; 0: its own choice */
+};
+
 /*
  * The same for OVMF, which places a window of a size (in MiB, a power of two)
- * that it is told right above RAM, aligned to that size. *ret_mib 0: the 32
- * GiB that it takes by itself will do.
+ * that it is told right above RAM, aligned to that size. By itself it takes 32
+ * GiB.
  */
 MUST_CHECK int layout_firmware_window(const struct layout *layout,
 				      uint64_t need, uint64_t align,
 				      const struct layout_limits *limits,
 				      struct err *err,
-				      struct pci_window *ret_window,
-				      uint64_t *ret_mib);
+				      struct layout_told *ret_told);
 
 #endif

@@ -227,6 +227,7 @@ static int addresses_plan(struct plan *plan, struct err *err)
 {
 	const struct layout *layout = &plan->params.layout;
 	const struct layout_limits *limits = &plan->limits;
+	struct layout_told told;
 	uint64_t need, align;
 	int r;
 
@@ -235,10 +236,14 @@ static int addresses_plan(struct plan *plan, struct err *err)
 		return r;
 	pci_host_mem64_need(plan->pci, &need, &align);
 	r = layout_windows(layout, need, align, limits, err, &plan->windows);
-	if (!r && plan->params.firmware)
+	if (!r && plan->params.firmware) {
 		r = layout_firmware_window(layout, need, align, limits, err,
-					   &plan->windows.mem64,
-					   &plan->mmio64_mib);
+					   &told);
+		if (!r) {
+			plan->windows.mem64 = told.window;
+			plan->mmio64_mib = told.mib;
+		}
+	}
 	return r ? r : pci_host_assign(plan->pci, &plan->windows, false, err);
 }
 

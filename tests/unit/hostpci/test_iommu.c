@@ -125,14 +125,16 @@ static void test_risks(void **state)
 		  "0000:03:00.0 (3/0/0): the host's kernel runs with "
 		  "pcie_acs_override, so its IOMMU groups may not isolate this "
 		  "device from its neighbours; remove that from the kernel's "
-		  "command line, or accept it with unsafe=acs");
+		  "command line, or accept it with unsafe=acs "
+		  "(passthru_unsafe=\"acs\" in a guest file)");
 	risks_say(f, HOSTPCI_RISK_ACS, 0, "");
 	fixture_file(f, param, "Y\n");
 	risks_say(f, HOSTPCI_RISK_ACS, -EPERM,
 		  "0000:03:00.0 (3/0/0): the host allows unsafe interrupts, so "
 		  "a guest with this device may be able to forge any interrupt "
 		  "of the host; set allow_unsafe_interrupts=0 of the module "
-		  "vfio_iommu_type1, or accept that with unsafe=interrupts");
+		  "vfio_iommu_type1, or accept that with unsafe=interrupts "
+		  "(passthru_unsafe=\"interrupts\" in a guest file)");
 	risks_say(f, HOSTPCI_RISK_ACS | HOSTPCI_RISK_INTERRUPTS, 0, "");
 }
 

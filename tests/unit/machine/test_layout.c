@@ -83,20 +83,19 @@ static void refused(uint64_t high, uint64_t need, uint64_t align,
 {
 	struct layout layout = ram(high);
 	struct pci_windows windows = {0};
-	struct pci_window window = {1, 1};
+	struct layout_told told = {.mib = 1};
 	struct err err = {0};
-	uint64_t mib = 1;
 
 	assert_int_equal(
 	    layout_windows(&layout, need, align, limits, &err, &windows),
 	    -ENOSPC);
 	assert_string_equal(err.msg, sentence);
 	assert_int_equal(windows.mem64.size, 0);
-	assert_int_equal(layout_firmware_window(&layout, need, align, limits,
-						&err, &window, &mib),
-			 -ENOSPC);
+	assert_int_equal(
+	    layout_firmware_window(&layout, need, align, limits, &err, &told),
+	    -ENOSPC);
 	assert_string_equal(err.msg, sentence);
-	assert_int_equal(mib, 1);
+	assert_int_equal(told.mib, 1);
 }
 
 static void test_refused(void **state UNUSED)
@@ -136,16 +135,14 @@ static void firmware_is(uint64_t high, uint64_t need, uint64_t align,
 			uint64_t size, uint64_t mib)
 {
 	struct layout layout = ram(high);
-	struct pci_window window;
+	struct layout_told told;
 	struct err err = {0};
-	uint64_t told;
 
-	if (layout_firmware_window(&layout, need, align, limits, &err, &window,
-				   &told))
+	if (layout_firmware_window(&layout, need, align, limits, &err, &told))
 		fail_msg("%s", err.msg);
-	assert_int_equal(window.base, base);
-	assert_int_equal(window.size, size);
-	assert_int_equal(told, mib);
+	assert_int_equal(told.window.base, base);
+	assert_int_equal(told.window.size, size);
+	assert_int_equal(told.mib, mib);
 }
 
 static void test_firmware(void **state UNUSED)
