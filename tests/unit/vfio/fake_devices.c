@@ -323,8 +323,8 @@ struct fake_device *fake_gpu(void)
 	owned(dev, 0xc2, 0x0e, 0);
 	cap(dev, 0xd8, PCI_CAP_ID_EA, 0xe4, 12);
 	cap(dev, 0xe4, PCI_CAP_ID_VPD, 0, 8);
-	owned(dev, 0xe6, 1, 0);
-	owned(dev, 0xe7, 1, 0x80); /* makes it a write of the EEPROM */
+	owned(dev, 0xe6, 2, 0);
+	dev->vpd = 0xe4;
 	ext(dev, 0x100, PCI_EXT_CAP_ID_SRIOV, 1, 0x148);
 	fake_put32(dev->cfg + 0x10c, 0x00080008);
 	ext(dev, 0x148, PCI_EXT_CAP_ID_ERR, 2, 0x200);
