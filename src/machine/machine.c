@@ -36,7 +36,7 @@
 struct machine {
 	struct machine_params params;
 	struct layout layout;
-	struct plan *plan;
+	struct layout_limits limits;
 	struct load_topology topology;
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
@@ -75,7 +75,8 @@ void machine_end(struct machine *machine, enum vm_end end, const char *why)
 
 /* ---- addresses ---- */
 
-static int create_plan(struct machine *m, struct err *err)
+static int create_plan(struct machine *m, struct err *err,
+		       struct plan **ret_plan)
 {
 	struct plan_params params = {
 	    .root = m->params.root,
@@ -91,17 +92,30 @@ static int create_plan(struct machine *m, struct err *err)
 		r = kvm_host_phys_bits(err, &params.phys_bits);
 	params.layout = m->layout;
 	params.firmware = m->wants_firmware;
-	return r ? r : plan_make(&params, err, &m->plan);
+	return r ? r : plan_make(&params, err, ret_plan);
 }
 
 int machine_plan(struct cfg *root, FILE *out, struct err *err)
 {
 	struct machine m = {.params.root = root};
-	int r = create_plan(&m, err);
+	struct plan *plan = NULL;
+	int r = create_plan(&m, err, &plan);
 
 	if (!r)
-		plan_print(m.plan, out);
-	plan_destroy(m.plan);
+		plan_print(plan, out);
+	plan_destroy(plan);
+	return r;
+}
+
+/* Refused here, nothing has been touched yet. */
+static int check_addresses(struct machine *m, struct err *err)
+{
+	struct plan *plan = NULL;
+	int r = create_plan(m, err, &plan);
+
+	if (!r)
+		m->limits = *plan_limits(plan);
+	plan_destroy(plan);
 	return r;
 }
 
@@ -146,7 +160,7 @@ static int create_kvm(struct machine *m, struct err *err)
 
 	if (load_topology(root, err, &m->topology))
 		return -EINVAL;
-	params.phys_bits = plan_limits(m->plan)->phys_bits;
+	params.phys_bits = m->limits.phys_bits;
 	params.cpus = m->topology.cpus;
 	params.sockets = m->topology.sockets;
 	params.cores = m->topology.cores;
@@ -324,8 +338,7 @@ static int assign_addresses(struct machine *m, struct err *err)
 	pci_host_mem64_need(m->pci, &need, &align);
 	if (m->wants_firmware)
 		return 0; /* firmware.c tells it how much room they need */
-	r = layout_windows(&m->layout, need, align, plan_limits(m->plan), err,
-			   &windows);
+	r = layout_windows(&m->layout, need, align, &m->limits, err, &windows);
 	if (r)
 		return r;
 	r = cfg_bool(m->params.root, "pci.enable_bars", true, err, &decode);
@@ -379,7 +392,7 @@ static void fill_env(struct machine *m)
 
 static int machine_build(struct machine *m, struct err *err)
 {
-	int r = create_plan(m, err);
+	int r = check_addresses(m, err);
 
 	if (!r)
 		r = create_memory(m, err);
@@ -434,7 +447,7 @@ int machine_load(struct machine *m, struct err *err)
 	    .root = m->params.root,
 	    .gmem = m->gmem,
 	    .layout = &m->layout,
-	    .limits = plan_limits(m->plan),
+	    .limits = &m->limits,
 	    .topology = &m->topology,
 	    .pci = m->pci,
 	    .kvm = m->kvm,
@@ -502,7 +515,6 @@ void machine_destroy(struct machine *m)
 	ev_timer_destroy(m->cf8_timer);
 	ev_timer_destroy(m->dead_timer);
 	gmem_destroy(m->gmem);
-	plan_destroy(m->plan);
 	free(m);
 }
 
