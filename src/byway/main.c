@@ -48,7 +48,7 @@ static int fail(struct program *p, const struct err *err)
 static int stage_parse(struct program *p, int argc, char **argv)
 {
 	struct err err = {0};
-	bool dump, debug;
+	bool dump, debug, plan;
 
 	p->root = cfg_create();
 	if (!p->root) {
@@ -66,7 +66,8 @@ static int stage_parse(struct program *p, int argc, char **argv)
 		break;
 	}
 	if (cfg_bool(p->root, "config.dump", false, &err, &dump) ||
-	    cfg_bool(p->root, "log.debug", false, &err, &debug))
+	    cfg_bool(p->root, "log.debug", false, &err, &debug) ||
+	    cfg_bool(p->root, "plan", false, &err, &plan))
 		return fail(p, &err);
 	if (debug)
 		log_init("byway", LOG_DEBUG);
@@ -75,6 +76,8 @@ static int stage_parse(struct program *p, int argc, char **argv)
 		return 1; /* as bhyve: nothing ran */
 	}
 	options_warn_unknown(p->root);
+	if (plan)
+		return machine_plan(p->root, stdout, &err) ? fail(p, &err) : 0;
 	return -1;
 }
 

@@ -248,12 +248,7 @@ static int reserve_check(struct bind *bind, unsigned flags)
 		    "%s: a bridge; a guest can only have the devices behind it",
 		    bind->label);
 	if (dev->header_type == 0xff)
-		return err_set(
-		    bind->err, -EIO,
-		    "%s: does not answer, its configuration space reads as ff; "
-		    "switch the host off and on again, then check the card's "
-		    "seat and power",
-		    bind->label);
+		return dev_silent(bind->host, dev, bind->err);
 	if (dev->iommu_group == HOSTPCI_NO_GROUP)
 		return group_missing(bind->host, dev, bind->err);
 	return flags & HOSTPCI_FORCE ? 0 : reserve_check_use(bind);

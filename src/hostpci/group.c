@@ -48,9 +48,19 @@ int group_missing(const struct hostpci *host, const struct hostpci_dev *dev,
 		  struct err *err)
 {
 	CLEANUP_LIST struct list groups = {0};
-	char label[LABEL_MAX];
+	char label[LABEL_MAX], name[32];
 
 	dev_label(dev, label);
+	if (sysfs_text(host, name, sizeof(name),
+		       SYS_DEVICES "/%s/iommu_group/name", dev->bdf) == 0 &&
+	    strcmp(name, "vfio-noiommu") == 0)
+		return err_set(
+		    err, -ENODEV,
+		    "%s: VFIO has it without an IOMMU, where a guest's DMA "
+		    "would go to the host's memory; enable VT-d/AMD-Vi in the "
+		    "firmware and turn enable_unsafe_noiommu_mode of the "
+		    "module vfio off",
+		    label);
 	if (sysfs_list(host, &groups, "sys/kernel/iommu_groups") == 0 &&
 	    groups.count > 0)
 		return err_set(
@@ -153,6 +163,7 @@ int hostpci_usable(const struct hostpci *host, const struct hostpci_dev *dev,
 		   struct err *err)
 {
 	char label[LABEL_MAX];
+	int rc;
 
 	dev_label(dev, label);
 	if (!sysfs_exists(host, SYS_DEVICES "/%s", dev->bdf))
@@ -165,13 +176,9 @@ int hostpci_usable(const struct hostpci *host, const struct hostpci_dev *dev,
 		    err, -EINVAL,
 		    "%s: a bridge; a guest can only have the devices behind it",
 		    label);
-	if (dev->header_type == 0xff)
-		return err_set(
-		    err, -EIO,
-		    "%s: does not answer, its configuration space reads as ff; "
-		    "switch the host off and on again, then check the card's "
-		    "seat and power",
-		    label);
+	rc = hostpci_answers(host, dev, err);
+	if (rc < 0)
+		return rc;
 	if (dev->iommu_group == HOSTPCI_NO_GROUP)
 		return group_missing(host, dev, err);
 	if (!hostpci_ready(dev))

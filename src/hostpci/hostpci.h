@@ -117,9 +117,52 @@ MUST_CHECK int hostpci_group_viable(const struct hostpci *host,
 				    const struct hostpci_dev *dev,
 				    struct err *err);
 
-/* Can a guest have it now: endpoint, driver, group. The error has the cure. */
+/*
+ * Is the hardware in a state in which VFIO may be asked for it? -EIO when it
+ * answers with all ones (naming its slot), -ENODEV when the host gave one of
+ * its memory BARs no address (naming the firmware's setting). Opening such a
+ * device can bring a host down. Reads the first words of sysfs `config` again.
+ */
+MUST_CHECK int hostpci_answers(const struct hostpci *host,
+			       const struct hostpci_dev *dev, struct err *err);
+
+/*
+ * Can a guest have it now: endpoint, hostpci_answers(), driver, group. The
+ * error has the cure.
+ */
 MUST_CHECK int hostpci_usable(const struct hostpci *host,
 			      const struct hostpci_dev *dev, struct err *err);
+
+#define HOSTPCI_BITS_UNKNOWN 64u
+#define HOSTPCI_HOLES_MAX    16u
+
+/* What the IOMMU above a function can translate. */
+struct hostpci_iommu {
+	char name[32];	/* "dmar0", "" unknown */
+	unsigned bits;	/* address width, HOSTPCI_BITS_UNKNOWN */
+	unsigned holes; /* addresses it keeps for itself or the firmware */
+	struct {
+		uint64_t start, end; /* end: the last one */
+	} hole[HOSTPCI_HOLES_MAX];
+};
+void hostpci_iommu(const struct hostpci *host, const struct hostpci_dev *dev,
+		   struct hostpci_iommu *ret_iommu);
+
+/*
+ * Host settings that take away what keeps a guest's device in its place:
+ * allow_unsafe_interrupts of vfio_iommu_type1, and pcie_acs_override on the
+ * kernel's command line. (VFIO's mode without an IOMMU cannot be accepted at
+ * all: there DMA of a guest would go to the host's memory.)
+ */
+#define HOSTPCI_RISK_INTERRUPTS BIT(0)
+#define HOSTPCI_RISK_ACS	BIT(1)
+unsigned hostpci_risks(const struct hostpci *host);
+/* "interrupts", "acs", both with + or a comma between; -EINVAL. */
+MUST_CHECK int hostpci_risk_parse(const char *text, unsigned *ret_risks);
+/* -EPERM naming the first risk that is not among those accepted. */
+MUST_CHECK int hostpci_check_risks(const struct hostpci *host,
+				   const struct hostpci_dev *dev,
+				   unsigned accepted, struct err *err);
 
 #define HOSTPCI_FORCE 1u /* also take what the host is using */
 

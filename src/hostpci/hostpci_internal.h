@@ -98,6 +98,12 @@ bool path_has(const char *path, const char *name);
 /* Reads one function again. -ENODEV when it has gone. */
 MUST_CHECK int dev_read(const struct hostpci *host, struct hostpci_addr addr,
 			struct hostpci_dev *ret_dev);
+/*
+ * Nobody answers: ids and class read as ones. (A virtual function has no ids
+ * in its registers.)
+ */
+#define HEADER_SILENT_BYTES 12
+bool header_is_silent(const uint8_t header[HEADER_SILENT_BYTES]);
 /* The driver only: never waits for the kernel. "" when unbound. */
 void dev_read_driver(const struct hostpci *host, struct hostpci_dev *dev);
 
@@ -110,6 +116,12 @@ int addr_compare(struct hostpci_addr a, struct hostpci_addr b);
 const char *dev_label(const struct hostpci_dev *dev, char buf[LABEL_MAX]);
 /* What to type for it in a command. */
 const char *dev_typed(const struct hostpci_dev *dev);
+
+/* --- answers.c ---------------------------------------------------------- */
+
+/* The sentence for a function that reads as ff; -EIO. */
+int dev_silent(const struct hostpci *host, const struct hostpci_dev *dev,
+	       struct err *err);
 
 /* --- group.c ------------------------------------------------------------ */
 

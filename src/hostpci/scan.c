@@ -45,7 +45,14 @@ static void dev_read_ids(const struct hostpci *host, struct hostpci_dev *dev)
 		 sizeof(dev->reset_methods));
 }
 
-/* The first 64 bytes are open to everybody; all ones: nobody answers. */
+bool header_is_silent(const uint8_t header[HEADER_SILENT_BYTES])
+{
+	static const uint8_t ones[4] = {0xff, 0xff, 0xff, 0xff};
+
+	return memcmp(header, ones, 4) == 0 && memcmp(header + 8, ones, 4) == 0;
+}
+
+/* The first 64 bytes are open to everybody. */
 static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 {
 	CLEANUP_CLOSE int fd = -1;
@@ -58,8 +65,7 @@ static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 	fd = openat(host->root_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || pread(fd, header, sizeof(header), 0) != sizeof(header))
 		return;
-	if (header[0] == 0xff && header[1] == 0xff && header[2] == 0xff &&
-	    header[3] == 0xff)
+	if (header_is_silent(header))
 		return;
 	dev->header_type = header[HEADER_TYPE] & 0x7f;
 	dev->multifunction = header[HEADER_TYPE] & 0x80;

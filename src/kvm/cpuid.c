@@ -132,6 +132,8 @@ static void leaf_amd_8(struct kvm_vm *vm, struct kvm_cpuid_entry2 *e)
 {
 	unsigned per_socket = vm->params.cores * vm->params.threads;
 
+	if (vm->params.phys_bits)
+		e->eax = (e->eax & ~0x00ff00ffu) | vm->params.phys_bits;
 	e->ecx = per_socket > 1
 		     ? (bits_for(per_socket) << 12 | (per_socket - 1))
 		     : 0;

@@ -33,10 +33,11 @@ struct kvm_vm;
 struct kvm_params {
 	unsigned cpus, sockets, cores, threads; /* cpus is their product */
 	struct aspace *pio, *mmio;
-	struct cfg *root; /* vcpu.N.cpuset, x86.* */
-	bool strict_io;	  /* -e: an unclaimed port ends the guest */
-	bool strict_msr;  /* not -w: an unknown MSR gives #GP */
-	bool x2apic;	  /* offer x2APIC to the guest */
+	struct cfg *root;   /* vcpu.N.cpuset, x86.* */
+	bool strict_io;	    /* -e: an unclaimed port ends the guest */
+	bool strict_msr;    /* not -w: an unknown MSR gives #GP */
+	bool x2apic;	    /* offer x2APIC to the guest */
+	unsigned phys_bits; /* the guest's physical address bits, 0: KVM's */
 	vm_end_fn *end;
 	void *end_ctx;
 };
@@ -53,6 +54,9 @@ struct kvm_boot_regs {
 struct kvm_stats {
 	uint64_t exits, io, mmio, other; /* exits that reached user space */
 };
+
+/* Physical address bits that a guest can have at most; without a VM. */
+MUST_CHECK int kvm_host_phys_bits(struct err *err, unsigned *ret_bits);
 
 /* Errors name /dev/kvm or the missing capability and the cure. */
 MUST_CHECK int kvm_vm_create(const struct kvm_params *params, struct err *err,

@@ -15,7 +15,7 @@
 /* A vCPU that used less than this since the last look may be dead. */
 #define IDLE_CPU_NS (20 * NS_PER_MS)
 
-static int open_kvm(struct kvm_vm *vm, struct err *err)
+static int open_system(struct kvm_vm *vm, struct err *err)
 {
 	vm->sys_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->sys_fd < 0 &&
@@ -35,6 +35,35 @@ static int open_kvm(struct kvm_vm *vm, struct err *err)
 		return err_set(err, -ENOTSUP,
 			       "/dev/kvm: speaks another API version than %d",
 			       KVM_API_VERSION);
+	return 0;
+}
+
+int kvm_host_phys_bits(struct err *err, unsigned *ret_bits)
+{
+	struct kvm_vm *vm = calloc(1, sizeof(*vm));
+	int r;
+
+	if (!vm)
+		return err_set(err, -ENOMEM, "kvm: out of memory");
+	vm->sys_fd = -1;
+	r = open_system(vm, err);
+	if (!r)
+		r = kvm_cpuid_load(vm, err);
+	if (!r)
+		*ret_bits = vm->phys_bits;
+	if (vm->sys_fd >= 0)
+		close(vm->sys_fd);
+	free(vm->cpuid);
+	free(vm);
+	return r;
+}
+
+static int open_kvm(struct kvm_vm *vm, struct err *err)
+{
+	int r = open_system(vm, err);
+
+	if (r)
+		return r;
 	vm->fd = ioctl(vm->sys_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return err_sys(err, errno, "kvm: cannot create a VM");
@@ -184,7 +213,7 @@ struct memmap *kvm_vm_memmap(struct kvm_vm *vm)
 
 unsigned kvm_vm_phys_bits(const struct kvm_vm *vm)
 {
-	return vm->phys_bits;
+	return vm->params.phys_bits ? vm->params.phys_bits : vm->phys_bits;
 }
 
 static int vfio_attr(struct kvm_vm *vm, uint64_t attr, int group_fd)

@@ -29,7 +29,6 @@
 #define BIOS_IMAGE_MAX KIB(256) /* larger ones are UEFI's */
 #define BOOTORDER_ROOM KIB(8)
 #define COM1_PORT      0x3f8
-#define OVMF_MMIO64    GIB(32) /* its own choice, enough for small BARs */
 
 struct firmware {
 	struct load_params params;
@@ -276,22 +275,21 @@ static int add_number(struct firmware *fw, const char *name, uint64_t value,
 	return fwcfg_add_file(fw->fwcfg, name, data, bytes, err);
 }
 
-/*
- * OVMF gives 64-bit BARs 32 GiB of addresses unless it is told that they need
- * more: twice their sum, as each is aligned to its own size.
- */
+/* How much room 64-bit BARs need, where OVMF's own choice is too little. */
 static int add_mmio64(struct firmware *fw, struct err *err)
 {
-	uint64_t need, align, mib;
+	const struct load_params *p = &fw->params;
+	uint64_t need, align;
+	struct layout_told told;
 	char text[24];
+	int r;
 
-	pci_host_mem64_need(fw->params.pci, &need, &align);
-	if (need <= OVMF_MMIO64 / 2)
-		return 0;
-	mib = 1024;
-	while (mib << 20 < 2 * need)
-		mib *= 2;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)mib);
+	pci_host_mem64_need(p->pci, &need, &align);
+	r = layout_firmware_window(p->layout, need, align, p->limits, err,
+				   &told);
+	if (r || !told.mib)
+		return r;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)told.mib);
 	return fwcfg_add_file(fw->fwcfg, "opt/ovmf/X-PciMmio64Mb", text,
 			      strlen(text) + 1, err);
 }

@@ -112,32 +112,191 @@ int layout_memory(struct cfg *root, bool firmware, struct err *err,
 	return 0;
 }
 
+/* ---- limits ---- */
+
+uint64_t layout_ram_end(const struct layout *layout)
+{
+	return layout->high_bytes ? LAYOUT_HIGH_BASE + layout->high_bytes
+				  : layout->low_bytes;
+}
+
+uint64_t layout_address_end(const struct layout_limits *limits)
+{
+	unsigned bits = MIN(limits->phys_bits, limits->iommu_bits);
+
+	return 1ull << MIN(bits, LAYOUT_BITS_MAX);
+}
+
+/* "the guest has 40 address bits, the host's IOMMU dmar0 39". */
+static void limits_name(const struct layout_limits *limits, char *buf,
+			size_t size)
+{
+	unsigned i, high = 0;
+	int n;
+
+	n = snprintf(buf, size, "the guest has %u address bits",
+		     limits->phys_bits);
+	if (limits->iommu_bits < 64)
+		n += snprintf(buf + n, size - (size_t)n,
+			      ", the host's IOMMU %s%s%u", limits->iommu,
+			      limits->iommu[0] ? " " : "", limits->iommu_bits);
+	for (i = 0; i < limits->holes && high < 3; i++) {
+		if (limits->hole[i].start < LAYOUT_HIGH_BASE)
+			continue;
+		n += snprintf(buf + n, size - (size_t)n, "%s 0x%llx-0x%llx",
+			      high++ ? "," : ", which reserves",
+			      (unsigned long long)limits->hole[i].start,
+			      (unsigned long long)limits->hole[i].end);
+	}
+}
+
+int layout_check_ram(const struct layout *layout,
+		     const struct layout_limits *limits, struct err *err)
+{
+	char names[256];
+
+	if (layout_ram_end(layout) <= layout_address_end(limits))
+		return 0;
+	limits_name(limits, names, sizeof(names));
+	return err_set(err, -ERANGE,
+		       "memory.size: the guest's memory would end at 0x%llx,"
+		       " which cannot be addressed: %s; give the guest less",
+		       (unsigned long long)layout_ram_end(layout), names);
+}
+
+/* The hole in [base, base + size) with the highest end, or NULL. */
+static bool hole_in(const struct layout_limits *limits, uint64_t base,
+		    uint64_t size, uint64_t *ret_end)
+{
+	bool found = false;
+	uint64_t end = 0;
+	unsigned i;
+
+	for (i = 0; i < limits->holes; i++) {
+		uint64_t start = limits->hole[i].start;
+		uint64_t last = limits->hole[i].end;
+
+		if (start >= base + size || last < base)
+			continue;
+		found = true;
+		end = MAX(end, last);
+	}
+	*ret_end = end;
+	return found;
+}
+
+/* The lowest aligned place at or above `from` for `size` bytes. */
+static bool place(const struct layout_limits *limits, uint64_t from,
+		  uint64_t size, uint64_t align, uint64_t *ret_base)
+{
+	uint64_t limit = layout_address_end(limits), last;
+	uint64_t base = align_up(from, align);
+
+	while (base < limit && size <= limit - base) {
+		if (!hole_in(limits, base, size, &last)) {
+			*ret_base = base;
+			return true;
+		}
+		if (last >= limit)
+			return false;
+		base = align_up(last + 1, align);
+	}
+	return false;
+}
+
+static void size_name(char buf[32], uint64_t bytes)
+{
+	if (bytes % GIB(1) == 0)
+		snprintf(buf, 32, "%llu GiB",
+			 (unsigned long long)(bytes >> 30));
+	else
+		snprintf(buf, 32, "%llu MiB",
+			 (unsigned long long)((bytes + MIB(1) - 1) >> 20));
+}
+
+static int no_window(const struct layout *layout, uint64_t need, uint64_t align,
+		     const struct layout_limits *limits, struct err *err)
+{
+	char names[256], sizes[2][32];
+
+	limits_name(limits, names, sizeof(names));
+	size_name(sizes[0], need);
+	size_name(sizes[1], align);
+	return err_set(
+	    err, -ENOSPC,
+	    "the devices' 64-bit BARs (%s, the largest %s and aligned to its"
+	    " size) do not fit between the end of the guest's memory at 0x%llx"
+	    " and 0x%llx: %s; give the guest less memory or fewer devices",
+	    sizes[0], sizes[1],
+	    (unsigned long long)MAX(layout_ram_end(layout),
+				    (uint64_t)LAYOUT_HIGH_BASE),
+	    (unsigned long long)layout_address_end(limits), names);
+}
+
+/* From base on, up to `want` bytes, the limit or a hole. */
+static uint64_t room_at(const struct layout_limits *limits, uint64_t base,
+			uint64_t want)
+{
+	uint64_t limit = layout_address_end(limits);
+	uint64_t size = MIN(want, base < limit ? limit - base : 0);
+	unsigned i;
+
+	for (i = 0; i < limits->holes; i++)
+		if (limits->hole[i].start >= base)
+			size = MIN(size, limits->hole[i].start - base);
+	return align_down(size, MIB(1));
+}
+
 int layout_windows(const struct layout *layout, uint64_t need, uint64_t align,
-		   unsigned phys_bits, struct err *err,
+		   const struct layout_limits *limits, struct err *err,
 		   struct pci_windows *ret_windows)
 {
-	uint64_t limit = 1ull << MIN(phys_bits, 52u);
-	uint64_t base, size, end;
+	uint64_t from = LAYOUT_HIGH_BASE + layout->high_bytes;
+	uint64_t unit = MAX(align, GIB(1)), base, want;
 
-	align = MAX(align, GIB(1));
-	base = align_up(LAYOUT_HIGH_BASE + layout->high_bytes, align);
-	size = MAX(align_up(need, align), LAYOUT_MEM64_MIN);
-	if (range_end(base, size, &end) || end > limit) {
-		/* A small machine: take what is left when it is enough. */
-		size = base < limit ? limit - base : 0;
-		if (size < need)
-			return err_set(
-			    err, -ENOSPC,
-			    "the devices' 64-bit BARs need %llu MiB above"
-			    " 0x%llx, but the guest has only %u address bits;"
-			    " give the guest less memory or fewer devices",
-			    (unsigned long long)(need >> 20),
-			    (unsigned long long)base, phys_bits);
+	/* Room for each BAR to be moved once. */
+	want = MAX(align_up(2 * need, unit), LAYOUT_MEM64_MIN);
+	if (!place(limits, from, want, unit, &base) &&
+	    !place(limits, from, need, unit, &base)) {
+		if (need)
+			return no_window(layout, need, align, limits, err);
+		base = align_up(from, unit);
 	}
 	*ret_windows = (struct pci_windows){
 	    .io = {LAYOUT_IO_BASE, LAYOUT_IO_SIZE},
 	    .mem32 = {LAYOUT_MEM32_BASE, LAYOUT_MEM32_SIZE},
-	    .mem64 = {base, size},
+	    .mem64 = {base, room_at(limits, base, want)},
+	};
+	return 0;
+}
+
+int layout_firmware_window(const struct layout *layout, uint64_t need,
+			   uint64_t align, const struct layout_limits *limits,
+			   struct err *err, struct layout_told *ret_told)
+{
+	uint64_t from = align_up(LAYOUT_HIGH_BASE + layout->high_bytes, GIB(1));
+	uint64_t limit = layout_address_end(limits), last;
+	uint64_t least = round_up_pow2(MAX(need, GIB(1)));
+	/* Twice the sum: room for alignment, and to move. */
+	uint64_t size = MAX(2 * least, LAYOUT_MEM64_MIN);
+	bool fits = false;
+
+	for (; size <= limit && !fits; size *= 2) {
+		fits = align_up(from, size) + size <= limit &&
+		       !hole_in(limits, align_up(from, size), size, &last);
+		if (fits)
+			break;
+	}
+	if (!fits) {
+		size = least;
+		fits = align_up(from, size) + size <= limit &&
+		       !hole_in(limits, align_up(from, size), size, &last);
+	}
+	if (!fits && need)
+		return no_window(layout, need, align, limits, err);
+	*ret_told = (struct layout_told){
+	    .window = {align_up(from, size), size},
+	    .mib = !need || size == LAYOUT_MEM64_MIN ? 0 : size >> 20,
 	};
 	return 0;
 }

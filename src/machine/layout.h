@@ -8,10 +8,16 @@
  *   e0000000       ECAM, 256 MiB
  *   fec00000       I/O APIC; fee00000 local APICs
  *   4 GiB          high RAM
- *   above          64-bit PCI window, as large as the devices need, at least
- *                  LAYOUT_MEM64_MIN, naturally aligned for the largest BAR
+ *   above          64-bit PCI window, twice what the devices need where there
+ *                  is room, at least LAYOUT_MEM64_MIN, naturally aligned for
+ * the largest BAR
  *
- * When firmware boots, it places windows and ECAM itself.
+ * All of it lies within the guest's address width; with passed-through devices
+ * also within that of the host's IOMMU and beside what it reserves, because a
+ * guest's addresses are then DMA addresses too.
+ *
+ * When firmware boots, it places windows and ECAM itself; how large its 64-bit
+ * window has to be it is told.
  * Same places as bhyve's where bhyve has them.
  */
 #ifndef MACHINE_LAYOUT_H
@@ -39,6 +45,30 @@ struct layout {
 	uint64_t low_bytes, high_bytes; /* RAM below and above 4 GiB */
 };
 
+#define LAYOUT_BITS_MAX	 52u /* more than any x86 has */
+#define LAYOUT_HOLES_MAX 32u
+
+/* Where guest addresses end, and which must not be used. */
+struct layout_limits {
+	unsigned phys_bits;  /* the guest's address width */
+	unsigned iommu_bits; /* of the host's IOMMU; 64: none or not known */
+	char iommu[32];	     /* its name, "" not known */
+	unsigned holes;
+	struct {
+		uint64_t start, end; /* end: the last one */
+	} hole[LAYOUT_HOLES_MAX];
+};
+
+/* The first address after RAM. */
+uint64_t layout_ram_end(const struct layout *layout);
+/* The first address that is too high. */
+uint64_t layout_address_end(const struct layout_limits *limits);
+
+/* RAM within the limits; -ERANGE names the one that it exceeds. */
+MUST_CHECK int layout_check_ram(const struct layout *layout,
+				const struct layout_limits *limits,
+				struct err *err);
+
 /*
  * From memory.size (default 256 MiB): page-aligned and not more than the
  * host's whole memory (MemTotal of /proc/meminfo).
@@ -56,10 +86,28 @@ MUST_CHECK int layout_check_available(const struct layout *layout,
 
 /*
  * The windows BARs are put into; the 64-bit one holds `need` bytes with
- * alignment `align` below 1 << phys_bits. -ENOSPC names the numbers.
+ * alignment `align` within the limits. -ENOSPC names each of them.
  */
 MUST_CHECK int layout_windows(const struct layout *layout, uint64_t need,
-			      uint64_t align, unsigned phys_bits,
+			      uint64_t align,
+			      const struct layout_limits *limits,
 			      struct err *err, struct pci_windows *ret_windows);
+
+/* A window that firmware places. */
+struct layout_told {
+	struct pci_window window;
+	uint64_t mib; /* the size it has to be told; 0: its own choice */
+};
+
+/*
+ * The same for OVMF, which places a window of a size (in MiB, a power of two)
+ * that it is told right above RAM, aligned to that size. By itself it takes 32
+ * GiB.
+ */
+MUST_CHECK int layout_firmware_window(const struct layout *layout,
+				      uint64_t need, uint64_t align,
+				      const struct layout_limits *limits,
+				      struct err *err,
+				      struct layout_told *ret_told);
 
 #endif

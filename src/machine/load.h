@@ -29,6 +29,7 @@ struct load_params {
 	struct cfg *root;
 	struct gmem *gmem;
 	const struct layout *layout;
+	const struct layout_limits *limits;
 	const struct load_topology *topology;
 	struct pci_host *pci;
 	struct kvm_vm *kvm;

@@ -3,10 +3,10 @@
  * Wiring: who is built when, with what, and in which order it is taken apart.
  * The contract is in machine.h.
  *
- * Order of building: memory map, address spaces, KVM (it owns the interrupt
- * controllers), PCI host, devices in slot order (the first passed-through one
- * pins guest memory), address plan, then boot image and tables. Taking apart
- * is the reverse; every step accepts what was never built.
+ * Order of building: address plan and memory map, address spaces, KVM (it owns
+ * the interrupt controllers), PCI host, devices in slot order (the first
+ * passed-through one pins guest memory), addresses, then boot image and tables.
+ * Taking apart is the reverse; every step accepts what was never built.
  */
 #include "machine/machine.h"
 
@@ -21,6 +21,7 @@
 #include "machine/firmware.h"
 #include "machine/layout.h"
 #include "machine/load.h"
+#include "machine/plan.h"
 #include "vfio/vfio.h"
 
 #define MMIO_LIMIT    (1ull << 52)
@@ -35,6 +36,7 @@
 struct machine {
 	struct machine_params params;
 	struct layout layout;
+	struct layout_limits limits;
 	struct load_topology topology;
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
@@ -71,19 +73,60 @@ void machine_end(struct machine *machine, enum vm_end end, const char *why)
 	evloop_stop(machine->params.loop);
 }
 
+/* ---- addresses ---- */
+
+static int create_plan(struct machine *m, struct err *err,
+		       struct plan **ret_plan)
+{
+	struct plan_params params = {
+	    .root = m->params.root,
+	    .host = "/",
+	};
+	int r;
+
+	r = firmware_wanted(m->params.root, err, &m->wants_firmware);
+	if (!r)
+		r = layout_memory(m->params.root, m->wants_firmware, err,
+				  &m->layout);
+	if (!r)
+		r = kvm_host_phys_bits(err, &params.phys_bits);
+	params.layout = m->layout;
+	params.firmware = m->wants_firmware;
+	return r ? r : plan_make(&params, err, ret_plan);
+}
+
+int machine_plan(struct cfg *root, FILE *out, struct err *err)
+{
+	struct machine m = {.params.root = root};
+	struct plan *plan = NULL;
+	int r = create_plan(&m, err, &plan);
+
+	if (!r)
+		plan_print(plan, out);
+	plan_destroy(plan);
+	return r;
+}
+
+/* Refused here, nothing has been touched yet. */
+static int check_addresses(struct machine *m, struct err *err)
+{
+	struct plan *plan = NULL;
+	int r = create_plan(m, err, &plan);
+
+	if (!r)
+		m->limits = *plan_limits(plan);
+	plan_destroy(plan);
+	return r;
+}
+
 /* ---- memory ---- */
 
 static int create_memory(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
 	bool in_core;
-	int r = firmware_wanted(root, err, &m->wants_firmware);
+	int r = cfg_bool(root, "memory.guest_in_core", false, err, &in_core);
 
-	if (!r)
-		r = layout_memory(root, m->wants_firmware, err, &m->layout);
-	if (!r)
-		r = cfg_bool(root, "memory.guest_in_core", false, err,
-			     &in_core);
 	if (!r)
 		r = cfg_bool(root, "memory.wired", false, err, &m->wired);
 	if (r)
@@ -117,6 +160,7 @@ static int create_kvm(struct machine *m, struct err *err)
 
 	if (load_topology(root, err, &m->topology))
 		return -EINVAL;
+	params.phys_bits = m->limits.phys_bits;
 	params.cpus = m->topology.cpus;
 	params.sockets = m->topology.sockets;
 	params.cores = m->topology.cores;
@@ -292,9 +336,10 @@ static int assign_addresses(struct machine *m, struct err *err)
 	int r;
 
 	pci_host_mem64_need(m->pci, &need, &align);
-	r = layout_windows(&m->layout, need, align, kvm_vm_phys_bits(m->kvm),
-			   err, &windows);
-	if (r || m->wants_firmware)
+	if (m->wants_firmware)
+		return 0; /* firmware.c tells it how much room they need */
+	r = layout_windows(&m->layout, need, align, &m->limits, err, &windows);
+	if (r)
 		return r;
 	r = cfg_bool(m->params.root, "pci.enable_bars", true, err, &decode);
 	return r ? r : pci_host_assign(m->pci, &windows, decode, err);
@@ -347,8 +392,10 @@ static void fill_env(struct machine *m)
 
 static int machine_build(struct machine *m, struct err *err)
 {
-	int r = create_memory(m, err);
+	int r = check_addresses(m, err);
 
+	if (!r)
+		r = create_memory(m, err);
 	if (!r &&
 	    (aspace_create("I/O ports", 0x10000, &m->pio) ||
 	     aspace_create("memory", MMIO_LIMIT, &m->mmio) ||
@@ -400,6 +447,7 @@ int machine_load(struct machine *m, struct err *err)
 	    .root = m->params.root,
 	    .gmem = m->gmem,
 	    .layout = &m->layout,
+	    .limits = &m->limits,
 	    .topology = &m->topology,
 	    .pci = m->pci,
 	    .kvm = m->kvm,

@@ -33,6 +33,9 @@ struct machine_params {
 	void *event_ctx;
 };
 
+/* Prints the address plan (plan.h), from the configuration alone. */
+MUST_CHECK int machine_plan(struct cfg *root, FILE *out, struct err *err);
+
 MUST_CHECK int machine_create(const struct machine_params *params,
 			      struct err *err, struct machine **ret_machine);
 MUST_CHECK int machine_load(struct machine *machine, struct err *err);

@@ -18,7 +18,11 @@
  *
  * The host address of a window is congruent to the BAR's own address modulo
  * 2 MiB (1 GiB for BARs that large): Linux 6.12 and later then use huge pages
- * for it, and a 16 GiB BAR takes 16 faults instead of 4 million.
+ * for it, and a 16 GiB BAR takes 16 faults instead of 4 million. Before 6.12
+ * the first touch of a mapping enters every page of it into the page tables,
+ * minutes for a BAR of 64 GiB with the vCPU stuck in the kernel meanwhile. So a
+ * window is mapped in pieces of 1 GiB, each of which is entered when it is
+ * first touched; a memory slot may span many. (ADR 14)
  */
 #include <inttypes.h>
 #include <string.h>
@@ -27,7 +31,7 @@
 #include "base/log.h"
 #include "vfio/vfio_internal.h"
 
-#define IORESOURCE_IO 0x100u /* as sysfs prints resource flags */
+#define MAP_PIECE GIB(1)
 
 static uint64_t ones(unsigned size)
 {
@@ -111,9 +115,26 @@ static int bar_reserve(struct vfio_device *d, unsigned index, struct err *err)
 	return 0;
 }
 
-static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
+static int window_map(const struct vfio_device *d, unsigned index,
+		      const struct vfio_window *w)
 {
 	const struct vfio_ops *ops = d->ctx->ops;
+	uint64_t off = w->off, end = w->off + w->size;
+	int r = 0;
+
+	while (off < end && !r) {
+		uint64_t next =
+		    MIN(align_down(off, MAP_PIECE) + MAP_PIECE, end);
+
+		r = ops->mmap_at(ops->ctx, d->bar[index].host + off, next - off,
+				 d->fd, d->region[index].offset + off);
+		off = next;
+	}
+	return r;
+}
+
+static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
+{
 	struct vfio_region *region = &d->region[index];
 	unsigned i;
 	int r;
@@ -122,10 +143,7 @@ static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
 		return 0;
 	r = bar_reserve(d, index, err);
 	for (i = 0; i < region->windows && !r; i++) {
-		const struct vfio_window *w = &region->window[i];
-
-		r = ops->mmap_at(ops->ctx, d->bar[index].host + w->off, w->size,
-				 d->fd, region->offset + w->off);
+		r = window_map(d, index, &region->window[i]);
 		if (r)
 			err_sys(
 			    err, r,
@@ -138,23 +156,15 @@ static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
 
 /* ---- registers ---- */
 
-static int bar_unassigned(const struct vfio_device *d, unsigned index,
-			  struct err *err)
+/*
+ * VFIO shows such a BAR as if there were none. A memory BAR without an address
+ * was refused before (hostpci_answers()); a guest can live without I/O ports.
+ */
+static void bar_unassigned(const struct vfio_device *d, unsigned index)
 {
-	const struct hostpci_bar *bar = &d->host.bar[index];
-
-	if (bar->flags & IORESOURCE_IO) {
-		log_warn("%s: BAR %u (I/O ports) has no address on the host;"
-			 " the guest does not see it",
-			 vfio_name(d), index);
-		return 0;
-	}
-	return err_set(
-	    err, -ENODEV,
-	    "%s: the host's firmware gave BAR %u (%" PRIu64 " MiB) no address;"
-	    " enable 'Above 4G decoding' in the firmware, or try pci=realloc"
-	    " on the host kernel's command line",
-	    vfio_name(d), index, bar->size >> 20);
+	log_warn("%s: BAR %u (I/O ports) has no address on the host; the guest"
+		 " does not see it",
+		 vfio_name(d), index);
 }
 
 /* Adds one BAR; *ret_wide says that it takes the next index too. */
@@ -173,8 +183,10 @@ static int bar_add(struct vfio_device *d, unsigned index, struct err *err,
 	r = vfio_config_read(d, PCI_BASE_ADDRESS_0 + 4 * index, 4, &reg);
 	if (r)
 		return err_sys(err, r, "%s: BAR %u", vfio_name(d), index);
-	if (d->host.bar[index].size && !d->host.bar[index].start)
-		return bar_unassigned(d, index, err);
+	if (d->host.bar[index].size && !d->host.bar[index].start) {
+		bar_unassigned(d, index);
+		return 0;
+	}
 	if (reg & PCI_BASE_ADDRESS_SPACE_IO)
 		kind = PCI_BAR_IO;
 	else if ((reg & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==

@@ -35,6 +35,12 @@
 /* Completion timeout, AtomicOp requests, ID-based ordering. */
 #define DEVCTL2_FORWARDED 0x035fu
 
+/* Designated capabilities of these organisations. */
+#define VENDOR_PCI_SIG 0x0001u
+#define VENDOR_CXL     0x1e98u
+/* Largest BAR that a bit of the first register can name: 128 TiB. */
+#define REBAR_SIZE_MAX 27
+
 typedef int cap_build_fn(struct vfio_device *d, const struct vfio_cap *cap,
 			 unsigned len);
 
@@ -128,6 +134,17 @@ static int build_pm(struct vfio_device *d, const struct vfio_cap *cap,
 	/* The kernel changes the power state itself and keeps PME off. */
 	if (fit(cap, len) >= PCI_PM_CTRL + 2)
 		vfio_config_forward(d, cap->off + PCI_PM_CTRL, 2, true);
+	return r;
+}
+
+/* The address can be chosen, the data not. */
+static int build_vpd(struct vfio_device *d, const struct vfio_cap *cap,
+		     unsigned len)
+{
+	int r = build_read(d, cap, len);
+
+	if (fit(cap, len) >= PCI_VPD_DATA)
+		vfio_config_forward(d, cap->off + PCI_VPD_ADDR, 2, true);
 	return r;
 }
 
@@ -249,8 +266,8 @@ static int build_express(struct vfio_device *d, const struct vfio_cap *cap,
 
 static const struct cap_policy standard[] = {
     {PCI_CAP_ID_PM, PCI_PM_SIZEOF, build_pm},
-    /* The kernel reads and writes VPD on the guest's behalf. */
-    {PCI_CAP_ID_VPD, 8, build_write},
+    /* The kernel reads VPD on the guest's behalf; config.c stops writes. */
+    {PCI_CAP_ID_VPD, 8, build_vpd},
     /* Wholly emulated: vectors of the guest are not those of the host. */
     {PCI_CAP_ID_MSI, 0, build_msi},
     {PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF, build_msix},
@@ -298,6 +315,60 @@ static int ext_vendor(struct vfio_device *d, const struct vfio_cap *cap,
 	return 0;
 }
 
+/*
+ * Designated ones belong to who is named in them. CXL's place the host's
+ * memory: they can be read.
+ */
+static int ext_designated(struct vfio_device *d, const struct vfio_cap *cap,
+			  unsigned len UNUSED)
+{
+	uint32_t header;
+	int r = vfio_config_read(d, cap->off + PCI_DVSEC_HEADER1, 4, &header);
+
+	if (r || PCI_DVSEC_HEADER1_VID(header) == VENDOR_CXL ||
+	    PCI_DVSEC_HEADER1_VID(header) == VENDOR_PCI_SIG)
+		return r;
+	len = fit(cap, PCI_DVSEC_HEADER1_LEN(header));
+	if (len > 10)
+		vfio_config_forward(d, cap->off + 10u, len - 10, true);
+	return 0;
+}
+
+/*
+ * Resizable BARs, at the size that the host has given them and no other: a
+ * resized BAR would no longer fit what is mapped.
+ */
+static int ext_rebar(struct vfio_device *d, const struct vfio_cap *cap,
+		     unsigned len UNUSED)
+{
+	unsigned i, index, bars = 1, at = cap->off + PCI_REBAR_CAP;
+	uint32_t control;
+	uint64_t mib;
+	int r;
+
+	memset(d->pci.cfg + at, 0, cap->limit - at);
+	vfio_config_emulate(d, at, cap->limit - at);
+	for (i = 0; i < bars && at + 8 <= cap->limit; i++, at += 8) {
+		r = vfio_config_read(d, at + 4, 4, &control);
+		if (r)
+			return r;
+		if (i == 0)
+			bars = (control & PCI_REBAR_CTRL_NBAR_MASK) >>
+			       PCI_REBAR_CTRL_NBAR_SHIFT;
+		index = control & PCI_REBAR_CTRL_BAR_IDX;
+		mib = index < PCI_BARS ? d->pci.bar[index].size >> 20 : 0;
+		control = index | (i ? 0 : bars) << PCI_REBAR_CTRL_NBAR_SHIFT;
+		if (is_pow2(mib) && mib <= 1u << REBAR_SIZE_MAX) {
+			unsigned size = (unsigned)__builtin_ctzll(mib);
+
+			pci_set32(&d->pci, at, 1u << (4 + size));
+			control |= size << PCI_REBAR_CTRL_BAR_SHIFT;
+		}
+		pci_set32(&d->pci, at + 4, control);
+	}
+	return 0;
+}
+
 /* The data select register chooses what the data register shows. */
 static int ext_power(struct vfio_device *d, const struct vfio_cap *cap,
 		     unsigned len)
@@ -327,16 +398,16 @@ static const struct cap_policy extended[] = {
     {PCI_EXT_CAP_ID_DSN, 12, ext_read},
     {PCI_EXT_CAP_ID_PWR, 16, ext_power},
     {PCI_EXT_CAP_ID_VNDR, 0, ext_vendor},
-    {PCI_EXT_CAP_ID_DVSEC, 0, ext_vendor},
+    {PCI_EXT_CAP_ID_DVSEC, 0, ext_designated},
     {PCI_EXT_CAP_ID_ACS, 0, ext_read},
     {PCI_EXT_CAP_ID_DPA, 0, ext_read},
     {PCI_EXT_CAP_ID_TPH, 0, ext_read},
     {EXT_CAP_RTR, 12, ext_read},
+    {PCI_EXT_CAP_ID_REBAR, 0, ext_rebar},
     /* The guest would create or resize functions of the host. */
     {PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_SRIOV_SIZEOF, NULL},
     {PCI_EXT_CAP_ID_MRIOV, 0, NULL},
     {PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_ARI_SIZEOF, NULL},
-    {PCI_EXT_CAP_ID_REBAR, 0, NULL},
     {EXT_CAP_VF_REBAR, 0, NULL},
     /* Address translation without a guest IOMMU. */
     {PCI_EXT_CAP_ID_ATS, PCI_EXT_CAP_ATS_SIZEOF, NULL},
@@ -457,7 +528,7 @@ int vfio_capabilities_build(struct vfio_device *d, struct err *err)
 	}
 	if (r)
 		return err_sys(err, r, "%s: capabilities", vfio_name(d));
-	if (!d->pci.cfg[PCI_INTERRUPT_PIN] && !d->pci.msi_cap &&
+	if (!d->irq.info[VFIO_PCI_INTX_IRQ_INDEX].count && !d->pci.msi_cap &&
 	    !d->pci.msix_cap)
 		log_warn("%s: has no interrupt that a guest could use; its"
 			 " driver must poll",

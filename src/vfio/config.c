@@ -24,7 +24,7 @@
  *   cache line, timer emulated, without effect
  *   BIST              0: a self-test would take the device away
  *   interrupt line    emulated
- *   interrupt pin     the device's (as the kernel reports it)
+ *   interrupt pin     the device's (as the kernel reports it), or as asked
  *   40-ff             by capability; gaps between them are the device's
  *   100-fff           by capability; gaps can be read, not written
  *
@@ -193,6 +193,8 @@ int vfio_config_scan(struct vfio_device *d, struct err *err)
 			c->msi = off;
 		else if (caps[i].id == PCI_CAP_ID_MSIX)
 			c->msix = off;
+		else if (caps[i].id == PCI_CAP_ID_VPD)
+			c->vpd = off;
 	}
 	if (!c->exp)
 		return 0;
@@ -243,14 +245,19 @@ void vfio_config_forward(struct vfio_device *d, unsigned off, unsigned len,
 /*
  * NVIDIA's driver refuses a display function without an interrupt pin, even
  * one that it will use with MSI; the kernel reports none when the host has no
- * line for it.
+ * line for it. Other drivers have such tests too: the user can ask for a pin.
+ * The guest then routes a line to it, which fires where the host delivers INTx
+ * (irq.c looks at that, not at the pin) and is silent elsewhere.
  */
-static uint8_t interrupt_pin(const uint8_t header[PCI_STD_HEADER_SIZEOF])
+static uint8_t interrupt_pin(const struct vfio_device *d,
+			     const uint8_t header[PCI_STD_HEADER_SIZEOF])
 {
 	unsigned vendor =
 	    header[PCI_VENDOR_ID] | (unsigned)header[PCI_VENDOR_ID + 1] << 8;
 	uint8_t pin = header[PCI_INTERRUPT_PIN];
 
+	if (d->intpin)
+		return d->intpin;
 	if (pin == 0 && vendor == VENDOR_NVIDIA &&
 	    header[PCI_CLASS_DEVICE + 1] == CLASS_DISPLAY)
 		return 1;
@@ -273,7 +280,7 @@ static void header_build(struct vfio_device *d,
 	for (i = 0; i < ARRAY_LEN(copied); i++)
 		memcpy(dev->cfg + copied[i].off, header + copied[i].off,
 		       copied[i].len);
-	pci_intx_init(dev, interrupt_pin(header));
+	pci_intx_init(dev, interrupt_pin(d, header));
 	vfio_config_emulate(d, 0, PCI_STD_HEADER_SIZEOF);
 	vfio_config_forward(d, PCI_STATUS, 2, false);
 	d->config.emulated[PCI_STATUS] = PCI_STATUS_CAP_LIST;
@@ -406,6 +413,20 @@ static bool wants_function_reset(const struct vfio_device *d, unsigned off,
 	return false;
 }
 
+/*
+ * The flag that turns an access of the vital product data into a write of the
+ * card's EEPROM is taken out: what is written there outlasts the guest.
+ */
+static uint32_t vpd_reads_only(const struct vfio_device *d, unsigned off,
+			       unsigned size, uint32_t value)
+{
+	unsigned flag = d->config.vpd + PCI_VPD_ADDR + 1;
+
+	if (!d->config.vpd || flag < off || flag >= off + size)
+		return value;
+	return value & ~((uint32_t)(PCI_VPD_ADDR_F >> 8) << 8 * (flag - off));
+}
+
 static void power_follow(struct vfio_device *d)
 {
 	unsigned state;
@@ -426,6 +447,7 @@ bool vfio_config_hook_write(struct pci_dev *dev, unsigned off, unsigned size,
 
 	if (off + size > c->visible)
 		return false;
+	value = vpd_reads_only(d, off, size, value);
 	power_may_change = c->pm && power >= off && power < off + size;
 	if (sets_bits(d, off, size, value, power, PCI_PM_CTRL_STATE_MASK) &&
 	    power_may_change)

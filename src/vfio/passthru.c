@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model `passthru`: -s N,passthru,ADDRESS[,rom=FILE][,reset=METHOD].
+ * The model `passthru`: -s N,passthru,ADDRESS[,OPTION=VALUE]...
  *
  * Creation opens the host's device in the order in which things can go wrong
  * for the user: is it there, is it ready, is its group free, does guest memory
@@ -14,10 +14,12 @@
 
 struct options {
 	struct hostpci_addr addr;
-	bool has_rom;
+	bool has_rom, no_rom;
 	char rom[CFG_VALUE_MAX];
 	enum vfio_rung first_rung;
 	bool rung_chosen;
+	uint8_t intpin;	   /* 1 to 4, 0: the device's */
+	unsigned accepted; /* HOSTPCI_RISK_* */
 };
 
 /* ---- options ---- */
@@ -134,11 +136,52 @@ static int options_reset(struct cfg *node, struct options *o, struct err *err)
 	return 0;
 }
 
+static int options_intpin(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[16];
+	int r = cfg_get(node, "intpin", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	if (text[0] < 'a' || text[0] > 'd' || text[1])
+		return err_set(err, -EINVAL,
+			       "passthru: intpin=%s: expected a, b, c or d",
+			       text);
+	o->intpin = (uint8_t)(text[0] - 'a' + 1);
+	return 0;
+}
+
+static int options_unsafe(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[64];
+	int r = cfg_get(node, "unsafe", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	if (hostpci_risk_parse(text, &o->accepted))
+		return err_set(err, -EINVAL,
+			       "passthru: unsafe=%s: expected interrupts, acs"
+			       " or interrupts+acs",
+			       text);
+	return 0;
+}
+
+static int options_rom(struct cfg *node, struct options *o, struct err *err)
+{
+	int r = cfg_get(node, "rom", o->rom, sizeof(o->rom), err);
+
+	if (r <= 0)
+		return r;
+	o->no_rom = strcmp(o->rom, "none") == 0;
+	o->has_rom = !o->no_rom;
+	return 0;
+}
+
 static int options_read(struct cfg *node, struct options *o, struct err *err)
 {
 	static const char *const known[] = {
-	    "device", "bus", "slot",  "func",	   "domain",
-	    "pptdev", "rom", "reset", "bootindex", NULL};
+	    "device", "bus",   "slot",	    "func",   "domain", "pptdev",
+	    "rom",    "reset", "bootindex", "intpin", "unsafe", NULL};
 	uint64_t bootindex;
 	int r;
 
@@ -147,15 +190,15 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 		r = options_address(node, &o->addr, err);
 	if (!r)
 		r = options_reset(node, o, err);
+	if (!r)
+		r = options_intpin(node, o, err);
+	if (!r)
+		r = options_unsafe(node, o, err);
 	/* For the firmware, which reads it from the tree. */
 	if (!r)
 		r = cfg_u64(node, "bootindex", 0, 0, INT32_MAX, err,
 			    &bootindex);
-	if (r)
-		return r;
-	r = cfg_get(node, "rom", o->rom, sizeof(o->rom), err);
-	o->has_rom = r > 0;
-	return r < 0 ? r : 0;
+	return r ? r : options_rom(node, o, err);
 }
 
 /* ---- the function ---- */
@@ -225,7 +268,7 @@ static struct vfio_device *device_alloc(const struct model_env *env,
 }
 
 /* The host's function, if a guest can have it now. */
-static int host_find(struct vfio_device *d, struct hostpci_addr addr,
+static int host_find(struct vfio_device *d, const struct options *o,
 		     struct err *err)
 {
 	const struct hostpci_dev *found;
@@ -234,11 +277,14 @@ static int host_find(struct vfio_device *d, struct hostpci_addr addr,
 
 	r = vfio_ctx_host(d->ctx, err, &host);
 	if (!r)
-		r = hostpci_lookup(host, addr, err, &found);
-	if (r)
-		return r;
-	d->host = *found;
-	return hostpci_usable(host, found, err);
+		r = hostpci_lookup(host, o->addr, err, &found);
+	if (!r)
+		r = hostpci_usable(host, found, err);
+	if (!r)
+		r = hostpci_check_risks(host, found, o->accepted, err);
+	if (!r)
+		d->host = *found;
+	return r;
 }
 
 static int device_build(struct vfio_device *d, const struct options *o,
@@ -259,7 +305,7 @@ static int device_build(struct vfio_device *d, const struct options *o,
 		r = vfio_bars_create(d, err);
 	if (!r)
 		r = vfio_config_build(d, err);
-	if (!r)
+	if (!r && !o->no_rom)
 		r = vfio_rom_create(d, o->has_rom ? o->rom : NULL, err);
 	if (!r)
 		r = vfio_events_create(d, err);
@@ -271,7 +317,7 @@ static int device_add(struct vfio_device *d, const struct options *o,
 {
 	int r;
 
-	r = host_find(d, o->addr, err);
+	r = host_find(d, o, err);
 	if (!r)
 		r = vfio_ctx_add(d->ctx, d, err);
 	if (!r)
@@ -298,6 +344,7 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 		return err_set(err, -ENOMEM, "passthru: out of memory");
 	d->first_rung = o->first_rung;
 	d->rung_chosen = o->rung_chosen;
+	d->intpin = o->intpin;
 	r = device_add(d, o, err);
 	if (r) {
 		device_free(d);
@@ -312,7 +359,8 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 
 const struct pci_model passthru_model = {
     .name = "passthru",
-    .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD])",
+    .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
+	       "[,intpin=a])",
     .parse = passthru_parse,
     .create = passthru_create,
 };

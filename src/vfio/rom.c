@@ -4,10 +4,9 @@
  * read-only memory. byway never executes it; the guest's firmware may.
  *
  * The device's own ROM is read when the guest first enables it: some devices
- * take long, and most guests never ask.
- *
- * Source: PCI Firmware Specification 3.0, 5.1 (ROM header, PCI data
- * structure).
+ * take long, and most guests never ask. A file is read at the start, and
+ * refused when no firmware could find an image in it; what a guest might still
+ * make use of (other ids, a wrong checksum) is warned of.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,14 +15,12 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "vfio/rom_image.h"
 #include "vfio/vfio_internal.h"
 
-#define ROM_MAX		 MIB(16)
-#define ROM_PCIR_POINTER 0x18u
-#define PCIR_BYTES	 0x18u
-#define PCIR_VENDOR	 4u
-#define PCIR_DEVICE	 6u
-#define PCIR_LENGTH	 0x10u /* in 512 byte units */
+#define ROM_MAX		      MIB(16)
+#define IORESOURCE_ROM_SHADOW 0x2u /* as sysfs prints resource flags */
+#define CLASS_DISPLAY	      0x03u
 
 /* ROMs whose reading hangs the device or the bus. */
 static const struct {
@@ -32,41 +29,74 @@ static const struct {
     {0x14e4, 0x168e}, /* BCM57810 */
 };
 
-static unsigned get16(const uint8_t *p)
+static int rom_refuse(const char *path, size_t size,
+		      const struct rom_info *info, struct err *err)
 {
-	return p[0] | (unsigned)p[1] << 8;
+	switch (info->fault) {
+	case ROM_NO_SIGNATURE:
+		return err_set(err, -EINVAL,
+			       "%s: not a PCI ROM: it has no 55 aa signature",
+			       path);
+	case ROM_NO_PCIR:
+		return err_set(err, -EINVAL,
+			       "%s: not a PCI ROM: no PCI data structure at"
+			       " 0x%" PRIx64,
+			       path, info->at);
+	case ROM_NO_LENGTH:
+		return err_set(err, -EINVAL,
+			       "%s: not a PCI ROM: its first image says that it"
+			       " is 0 bytes long",
+			       path);
+	case ROM_CUT_OFF:
+		return err_set(err, -EINVAL,
+			       "%s: the ROM says that it is %" PRIu64
+			       " bytes long, the"
+			       " file has %zu: it is cut off",
+			       path, info->at, size);
+	case ROM_GOOD:
+		break;
+	}
+	return 0;
+}
+
+/* What a guest may stumble over; `what` is the file or "its ROM". */
+static void rom_warn(const struct vfio_device *d, const char *what,
+		     const struct rom_info *info)
+{
+	bool display = d->host.class >> 16 == CLASS_DISPLAY;
+
+	if (info->ids_differ)
+		log_warn("%s: %s is for %04x:%04x, the device is %04x:%04x:"
+			 " firmware will not run it",
+			 vfio_name(d), what, info->vendor, info->device,
+			 d->host.vendor, d->host.device);
+	if (rom_is_shadow(info))
+		log_warn("%s: %s is the copy that a host's firmware leaves in"
+			 " memory (at c0000): changed by its own code, and"
+			 " without its other images; read the ROM while another"
+			 " card is the host's first display",
+			 vfio_name(d), what);
+	else if (info->checksum_bad)
+		log_warn("%s: %s: the checksum of its BIOS image is wrong;"
+			 " SeaBIOS will not run it",
+			 vfio_name(d), what);
+	if (display && d->env.q35 && !info->uefi)
+		log_warn("%s: %s has no UEFI image: UEFI firmware shows"
+			 " nothing on this card, its driver may",
+			 vfio_name(d), what);
 }
 
 static int rom_check(const struct vfio_device *d, const char *path,
 		     const uint8_t *image, size_t size, struct err *err)
 {
-	unsigned pcir, length;
+	struct rom_info info;
+	int r;
 
-	if (size < 512 || image[0] != 0x55 || image[1] != 0xaa)
-		return err_set(err, -EINVAL,
-			       "%s: not a PCI ROM: it has no 55 aa signature",
-			       path);
-	pcir = get16(image + ROM_PCIR_POINTER);
-	if (!range_inside(pcir, PCIR_BYTES, 0, size) ||
-	    memcmp(image + pcir, "PCIR", 4) != 0)
-		return err_set(
-		    err, -EINVAL,
-		    "%s: not a PCI ROM: no PCI data structure at 0x%x", path,
-		    pcir);
-	length = get16(image + pcir + PCIR_LENGTH) * 512;
-	if (length > size)
-		return err_set(
-		    err, -EINVAL,
-		    "%s: the ROM says that it is %u bytes long, the file has"
-		    " %zu: it is cut off",
-		    path, length, size);
-	if (get16(image + pcir + PCIR_VENDOR) != d->host.vendor ||
-	    get16(image + pcir + PCIR_DEVICE) != d->host.device)
-		log_warn("%s: this ROM is for %04x:%04x, %s is %04x:%04x", path,
-			 get16(image + pcir + PCIR_VENDOR),
-			 get16(image + pcir + PCIR_DEVICE), vfio_name(d),
-			 d->host.vendor, d->host.device);
-	return 0;
+	rom_inspect(image, size, d->host.vendor, d->host.device, &info);
+	r = rom_refuse(path, size, &info, err);
+	if (!r)
+		rom_warn(d, path, &info);
+	return r;
 }
 
 static int rom_allocate(struct vfio_device *d, uint64_t bytes, struct err *err)
@@ -160,6 +190,7 @@ static void rom_load(struct vfio_device *d)
 	const struct vfio_region *region =
 	    &d->region[VFIO_PCI_ROM_REGION_INDEX];
 	const struct vfio_ops *ops = d->ctx->ops;
+	struct rom_info info;
 	uint64_t done = 0;
 	ssize_t n;
 
@@ -171,10 +202,18 @@ static void rom_load(struct vfio_device *d)
 		done += (uint64_t)n;
 	}
 	rom_loaded(d, done);
-	if (done < 2 || d->rom.image[0] != 0x55 || d->rom.image[1] != 0xaa)
-		log_warn("%s: its ROM cannot be read; give one with rom=FILE"
-			 " if the guest needs it",
+	rom_inspect(d->rom.image, done, d->host.vendor, d->host.device, &info);
+	if (d->host.bar[PCI_BAR_ROM].flags & IORESOURCE_ROM_SHADOW)
+		log_warn("%s: its ROM is the copy that the host's firmware made"
+			 " at the start (the card is the host's first display);"
+			 " give one with rom=FILE if the guest needs it",
 			 vfio_name(d));
+	else if (info.fault)
+		log_warn("%s: its ROM cannot be read; give one with rom=FILE"
+			 " if the guest needs it, or rom=none",
+			 vfio_name(d));
+	else
+		rom_warn(d, "its ROM", &info);
 }
 
 static void rom_hide(struct vfio_device *d)

@@ -83,7 +83,8 @@ void vfio_quiesce_all(struct vfio_ctx *ctx);
 MUST_CHECK int vfio_reset_all(struct vfio_ctx *ctx);
 
 /*
- * -s N,passthru,ADDRESS[,rom=FILE][,reset=auto|flr|bus|pm][,bootindex=N];
+ * -s N,passthru,ADDRESS[,rom=FILE|none][,reset=auto|flr|bus|pm][,bootindex=N]
+ * [,intpin=a|b|c|d][,unsafe=interrupts+acs];
  * docs/devices/passthru.md describes what the guest sees.
  */
 extern const struct pci_model passthru_model;

@@ -8,7 +8,8 @@
  *   device.c     descriptor, regions             bar.c       BAR windows
  *   capability.c capability policy tables        config.c    config space
  *   irq.c        INTx, MSI, MSI-X                event.c     errors, requests
- *   rom.c        expansion ROM                   reset.c     the reset ladder
+ *   rom.c        expansion ROM                   rom_image.c what is in one
+ *   reset.c      the reset ladder
  *   verify.c     did it come back                probe.c     class probes
  *   suspect.c    why a device is dead            passthru.c  the model
  *
@@ -123,7 +124,7 @@ struct vfio_config {
 	uint8_t *emulated; /* read from the image, not from the device */
 	uint8_t *forward;  /* guest writes go to the device */
 	/* Capability offsets on the device, 0: none. */
-	uint8_t pm, exp, af, msi, msix;
+	uint8_t pm, exp, af, msi, msix, vpd;
 	uint8_t exp_type; /* PCI_EXP_TYPE_* of the device */
 };
 
@@ -197,6 +198,7 @@ struct vfio_device {
 	uint16_t link_status;	   /* LNKSTA when the device was opened */
 	enum vfio_rung first_rung; /* the user's preference */
 	bool rung_chosen;
+	uint8_t intpin; /* the user's choice, 0: none */
 	bool quiesced;
 	bool asleep;	/* not in D0: its BARs do not answer */
 	bool bus_reset; /* another function's bus reset took it along */

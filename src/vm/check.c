@@ -265,6 +265,7 @@ int plan_check(const struct place *place, const struct guest *guest,
 	const struct checker c = {place, guest, conf, err};
 	struct plan_passthru pt;
 	struct firmware fw;
+	unsigned risks;
 	int rc = loader_check(&c);
 
 	if (rc == 0)
@@ -288,6 +289,8 @@ int plan_check(const struct place *place, const struct guest *guest,
 		rc = disk_check(&c, n);
 	for (unsigned n = 0; rc == 0 && n < plan_passthru_count(conf); n++)
 		rc = plan_passthru_parse(conf, n, err, &pt);
+	if (rc == 0)
+		rc = plan_passthru_unsafe(conf, err, &risks);
 	if (rc == 0 && conf_member(conf, "disk%u_type", DISKS_MAX))
 		rc = err_set(err, -E2BIG, "%s: more than %u disks", conf->path,
 			     DISKS_MAX);

@@ -158,7 +158,8 @@ static int group_check(const struct hostpci *host,
 }
 
 static int device_check(const struct hostpci *host, struct hostpci_addr addr,
-			const struct claims *claims, struct err *err)
+			unsigned accepted, const struct claims *claims,
+			struct err *err)
 {
 	const struct hostpci_dev *dev;
 	int pid = 0, rc = hostpci_lookup(host, addr, err, &dev);
@@ -168,6 +169,8 @@ static int device_check(const struct hostpci *host, struct hostpci_addr addr,
 	rc = group_check(host, dev, claims, err);
 	if (rc == 0)
 		rc = hostpci_usable(host, dev, err);
+	if (rc == 0)
+		rc = hostpci_check_risks(host, dev, accepted, err);
 	if (rc < 0)
 		return rc;
 	/* Where the holder cannot be found, byway will be told by VFIO. */
@@ -213,8 +216,11 @@ static int devices_check(const struct place *place, const struct guest *guest,
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
 	CLEANUP_CLAIMS struct claims claims = {0};
+	unsigned accepted;
 	int rc = claims_load(place, guest->name, err, &claims);
 
+	if (rc == 0)
+		rc = plan_passthru_unsafe(conf, err, &accepted);
 	if (rc == 0)
 		rc = hostpci_open(place->host_root, err, &host);
 	for (unsigned n = 0; rc == 0 && n < plan_passthru_count(conf); n++) {
@@ -230,7 +236,7 @@ static int devices_check(const struct place *place, const struct guest *guest,
 				       "%s: passthru%u: %s is given twice",
 				       conf->path, n, bdf);
 		words_add(devices, "%s", bdf);
-		rc = device_check(host, addr, &claims, err);
+		rc = device_check(host, addr, accepted, &claims, err);
 	}
 	return rc < 0 ? rc : words_check(devices, err);
 }

@@ -10,6 +10,7 @@
 #include "vm/helpers.h"
 #include "vm/net.h"
 #include "vm/plan.h"
+#include "vm/tool.h"
 
 struct view {
 	const struct place *place;
@@ -17,6 +18,7 @@ struct view {
 	const struct conf *conf; /* may be NULL: not readable */
 	enum run_state state;
 	struct run_info info;
+	bool plan; /* -p */
 };
 
 static void field(const char *name, const char *value)
@@ -281,8 +283,10 @@ static void device_state_print(const struct view *v, const struct hostpci *host,
 {
 	CLEANUP_WORDS struct words own = {0};
 	const struct claim *claim;
+	unsigned accepted = 0;
 	struct err err = {0};
 
+	(void)!plan_passthru_unsafe(v->conf, NULL, &accepted);
 	subfield("description", hostpci_device_name(dev));
 	subfield("reset-methods", dev->reset_methods);
 	claim = claims_find(claims, dev->bdf);
@@ -293,10 +297,30 @@ static void device_state_print(const struct view *v, const struct hostpci *host,
 	else if (claim && claim->running)
 		printf("    state: in use by guest '%s' (pid %d)\n",
 		       claim->guest, (int)claim->pid);
-	else if (hostpci_usable(host, dev, &err) < 0)
+	else if (hostpci_usable(host, dev, &err) < 0 ||
+		 hostpci_check_risks(host, dev, accepted, &err) < 0)
 		subfield("state", err.msg);
 	else
 		subfield("state", "ready");
+}
+
+/* What of the host's protection is given up, by the host and by the user. */
+static void unsafe_print(const struct view *v, const struct hostpci *host)
+{
+	static const char *const what[] = {
+	    "unsafe interrupts (allow_unsafe_interrupts)",
+	    "overridden isolation (pcie_acs_override)"};
+	unsigned host_has = host ? hostpci_risks(host) : 0, accepted = 0;
+
+	if (plan_passthru_unsafe(v->conf, NULL, &accepted) < 0)
+		return; /* a start says what is wrong with it */
+	for (unsigned i = 0; i < ARRAY_LEN(what); i++)
+		if ((host_has | accepted) & BIT(i))
+			printf("  passthru-unsafe: %s: %s%s\n", what[i],
+			       host_has & BIT(i) ? "the host has it"
+						 : "not on this host",
+			       accepted & BIT(i) ? ", accepted"
+						 : ", not accepted");
 }
 
 static void passthru_print(const struct view *v)
@@ -311,6 +335,7 @@ static void passthru_print(const struct view *v)
 	if (hostpci_open(v->place->host_root, &err, &host) < 0 ||
 	    claims_load(v->place, v->guest->name, &err, &claims) < 0)
 		say_warning("%s", err.msg);
+	unsafe_print(v, host);
 	for (unsigned n = 0; n < count; n++) {
 		const struct hostpci_dev *dev = NULL;
 		char bdf[HOSTPCI_BDF_MAX] = "";
@@ -334,11 +359,68 @@ static void passthru_print(const struct view *v)
 	}
 }
 
-static int info_print(const struct place *place, const char *name)
+/*
+ * byway's own plan for this guest's command line. Disks, network cards and
+ * terminals are not opened for it, so anything stands for them.
+ */
+static int addresses_ask(const struct view *v, struct err *err, char **ret_text)
+{
+	CLEANUP_WORDS struct words disks = {0}, nics = {0}, argv = {0};
+	struct plan_input input = {
+	    .guest = v->guest, .conf = v->conf, .disks = &disks, .nics = &nics};
+	struct firmware firmware = {0};
+	struct plan plan = {0};
+	char byway[PATH_MAX];
+	int rc;
+
+	for (unsigned n = 0; conf_member(v->conf, "disk%u_type", n); n++)
+		words_add(&disks, "/dev/null");
+	for (unsigned n = 0; conf_member(v->conf, "network%u_type", n); n++)
+		words_add(&nics, "slirp");
+	rc = firmware_find(v->place, v->guest, v->conf, err, &firmware);
+	if (firmware.code[0])
+		input.firmware = &firmware;
+	if (rc == 0)
+		rc = place_byway(byway, sizeof(byway), err);
+	if (rc == 0)
+		rc = plan_make(&input, err, &plan);
+	if (rc < 0)
+		return rc;
+	words_add(&argv, "%s", byway);
+	for (size_t i = 0; i < plan.options.count; i++)
+		words_add(&argv, "%s", plan.options.word[i]);
+	for (size_t i = 0; i < plan.devices.count; i++)
+		words_add(&argv, "%s", plan.devices.word[i]);
+	words_add(&argv, "-o");
+	words_add(&argv, "plan=true");
+	words_add(&argv, "%s", v->guest->name);
+	plan_free(&plan);
+	return tool_run(&argv, err, ret_text);
+}
+
+static void addresses_print(const struct view *v)
+{
+	CLEANUP_FREE char *text = NULL;
+	struct err err = {0};
+	char *line, *rest;
+
+	if (!v->plan || !v->conf)
+		return;
+	printf("\n  addresses\n");
+	if (addresses_ask(v, &err, &text) < 0) {
+		subfield("state", err.msg);
+		return;
+	}
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (line[0])
+			printf("    %s\n", line);
+}
+
+static int info_print(const struct place *place, const char *name, bool plan)
 {
 	CLEANUP_GUEST struct guest guest = GUEST_NONE;
 	CLEANUP_CONF struct conf *conf = NULL;
-	struct view v = {.place = place};
+	struct view v = {.place = place, .plan = plan};
 	struct err err = {0};
 
 	if (guest_open(place, name, &err, &guest) < 0)
@@ -364,6 +446,7 @@ static int info_print(const struct place *place, const char *name)
 	nics_print(&v);
 	disks_print(&v);
 	passthru_print(&v);
+	addresses_print(&v);
 	printf("\n");
 	return 0;
 }
@@ -373,10 +456,14 @@ int cmd_info(const struct command *cmd, const struct place *place, int argc,
 {
 	CLEANUP_WORDS struct words names = {0};
 	struct err err = {0};
-	int status = 0;
+	int status = 0, option;
+	bool plan = false;
 
-	if (option_next(cmd, argc, argv, "+:") != -1)
-		return 1;
+	while ((option = option_next(cmd, argc, argv, "+:p")) != -1) {
+		if (option != 'p')
+			return 1;
+		plan = true;
+	}
 	if (optind == argc && place_guests(place, &err, &names) < 0)
 		return say_error("%s", err.msg);
 	for (int i = optind; i < argc; i++)
@@ -384,6 +471,6 @@ int cmd_info(const struct command *cmd, const struct place *place, int argc,
 	if (words_check(&names, &err) < 0)
 		return say_error("%s", err.msg);
 	for (size_t i = 0; i < names.count; i++)
-		status |= info_print(place, names.word[i]);
+		status |= info_print(place, names.word[i], plan);
 	return status;
 }

@@ -72,6 +72,7 @@ static const struct key key_table[] = {
     {"network%_span", KEY_LATER, false},
     {"passthru%", KEY_USED, true},
     {"passthru%_options", KEY_USED, false},
+    {"passthru_unsafe", KEY_USED, false},
     {"virt_random", KEY_USED, false},
     {"graphics", KEY_USED, false},
     {"graphics_port", KEY_SCREEN, false},

@@ -25,7 +25,8 @@ static const struct command commands[] = {
      "-v  also CPU use, memory use and age\n"
      "-t  only those with this tag",
      cmd_list, false},
-    {"info", "[name ...]", "show all about guests", NULL, cmd_info, false},
+    {"info", "[-p] [name ...]", "show all about guests",
+     "-p  also the plan of its addresses (asks byway)", cmd_info, false},
     {"create", "[-t template] [-s size] [-c cpus] [-m memory] name",
      "make a guest from a template",
      "-t  template below .templates (default: default)\n"

@@ -27,6 +27,7 @@
 #include <strings.h>
 
 #include "base/cfg.h"
+#include "hostpci/hostpci.h"
 
 /* Where the next automatic device goes. */
 struct place_next {
@@ -256,11 +257,27 @@ static void passthru_group(const char *address, char *buf, size_t size)
 	snprintf(buf, size, "%.*s", (int)(end - address), address);
 }
 
+/* ",unsafe=interrupts+acs": a comma would begin the next option. */
+static void unsafe_option(const struct conf *conf, char *buf, size_t size)
+{
+	const char *words = conf_get_or(conf, "passthru_unsafe", NULL);
+	char *comma;
+
+	buf[0] = '\0';
+	if (!words)
+		return;
+	snprintf(buf, size, ",unsafe=%s", words);
+	while ((comma = strchr(buf + 1, ',')))
+		*comma = '+';
+}
+
 static int passthru_plan(struct planner *p)
 {
 	unsigned count = plan_passthru_count(p->conf);
-	char last[64] = "", group[64];
+	char last[64] = "", group[64], unsafe[64];
 	bool any_auto = false;
+
+	unsafe_option(p->conf, unsafe, sizeof(unsafe));
 
 	for (unsigned n = 0; n < count; n++) {
 		const char *opts = conf_get(p->conf, "passthru%u_options", n);
@@ -279,8 +296,8 @@ static int passthru_plan(struct planner *p)
 		} else if (any_auto) {
 			place_next_slot(&p->next);
 		}
-		device_add(p, "passthru,%s%s%s", pt.address, comma(opts),
-			   or_empty(opts));
+		device_add(p, "passthru,%s%s%s%s", pt.address, comma(opts),
+			   or_empty(opts), unsafe);
 		if (pt.pinned) {
 			p->next = saved;
 			continue;
@@ -659,6 +676,21 @@ unsigned plan_passthru_count(const struct conf *conf)
 	while ((value = conf_get(conf, "passthru%u", n)) && value[0])
 		n++;
 	return n;
+}
+
+int plan_passthru_unsafe(const struct conf *conf, struct err *err,
+			 unsigned *ret_risks)
+{
+	const char *words = conf_get_or(conf, "passthru_unsafe", NULL);
+
+	*ret_risks = 0;
+	if (!words || hostpci_risk_parse(words, ret_risks) == 0)
+		return 0;
+	return err_set(
+	    err, -EINVAL,
+	    "%s:%u: passthru_unsafe=\"%s\": expected interrupts, acs "
+	    "or interrupts,acs",
+	    conf->path, conf_line(conf, "passthru_unsafe"), words);
 }
 
 int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,

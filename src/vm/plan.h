@@ -77,5 +77,8 @@ MUST_CHECK int plan_passthru_parse(const struct conf *conf, unsigned n,
 				   struct err *err,
 				   struct plan_passthru *ret_passthru);
 unsigned plan_passthru_count(const struct conf *conf);
+/* passthru_unsafe: the HOSTPCI_RISK_* that the user accepts; -EINVAL. */
+MUST_CHECK int plan_passthru_unsafe(const struct conf *conf, struct err *err,
+				    unsigned *ret_risks);
 
 #endif

@@ -37,6 +37,11 @@ int tool_find(const char *name, char *buf, size_t size)
 	const char *lists[] = {getenv("PATH"),
 			       "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"};
 
+	if (name[0] == '/')
+		return snprintf(buf, size, "%s", name) < (int)size &&
+			       access(name, X_OK) == 0
+			   ? 0
+			   : -ENOENT;
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		const char *list = lists[i];
 

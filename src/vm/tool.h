@@ -16,7 +16,7 @@
 #define TOOL_TIMEOUT_S	60u
 #define TOOL_OUTPUT_MAX 65536u
 
-/* The program's path; -ENOENT. */
+/* The program's path (what is one already is only checked); -ENOENT. */
 MUST_CHECK int tool_find(const char *name, char *buf, size_t size);
 bool tool_exists(const char *name);
 

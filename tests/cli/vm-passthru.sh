@@ -106,6 +106,43 @@ wait $holder 2>/dev/null
 check 'a reserve tells of a neighbour that still blocks' grep -q \
 	'WARNING: .*0000:05:00.1' "$T/group"
 
+# Accepted by name: the guest starts, and byway is told.
+guest brave <<-'END'
+	passthru0="1/0/0"
+	passthru0_options="intpin=a"
+	passthru_unsafe="interrupts,acs"
+END
+fake brave <<-'END'
+	say running
+	forever
+END
+echo 'quiet pcie_acs_override=multifunction' >"$T/host/proc/cmdline"
+check 'a risk that is accepted' "$VM" start brave
+check 'byway is told of it' grep -q \
+	'passthru,1/0/0,intpin=a,unsafe=interrupts+acs' "$VM_DIR/brave/calls"
+check 'and the user' sh -c '"$VM" info brave | grep -q \
+	"passthru-unsafe: overridden.*: the host has it, accepted"'
+"$VM" stop -w 20 brave >/dev/null 2>&1
+rm "$T/host/proc/cmdline"
+
+# The plan of addresses is byway's.
+cat >"$T/planner" <<-'END'
+	#!/bin/sh
+	echo "asked $*"
+	echo 'BARs above memory 0x1-0x2'
+END
+chmod +x "$T/planner"
+BYWAY=$T/planner "$VM" info -p brave >"$T/plan"
+check 'info -p asks with the same devices' grep -Eq \
+	'^    asked -c 1 -m 64M .*passthru,1/0/0,intpin=a,unsafe=.* -o plan=true brave$' \
+	"$T/plan"
+check 'and shows the answer' grep -q '^    BARs above memory 0x1-0x2$' "$T/plan"
+printf '#!/bin/sh\necho byway: 64-bit BARs do not fit >&2\nexit 4\n' >"$T/planner"
+BYWAY=$T/planner "$VM" info -p brave >"$T/plan"
+check 'or why there is none' grep -q 'state: .*64-bit BARs do not fit' "$T/plan"
+check 'without -p nobody is asked' sh -c \
+	'! BYWAY=/nowhere "$VM" info brave | grep -q addresses'
+
 # What keeps a guest from starting.
 attempt() {
 	echo "== $1"
@@ -145,6 +182,21 @@ attempt() {
 		passthru0="1/0/0"
 		passthru1="0000:01:00.0"
 	END
+	echo '0x0000000000000000 0x00000003ffffffff 0x000000000014220c' \
+		>"$sys/bus/pci/devices/0000:03:00.0/resource"
+	attempt 'a BAR without an address' <<-'END'
+		passthru0="3/0/0"
+	END
+	attempt 'a risk that there is not' <<-'END'
+		passthru0="1/0/0"
+		passthru_unsafe="everything"
+	END
+	echo 'quiet pcie_acs_override=multifunction' >"$T/host/proc/cmdline"
+	attempt 'overridden isolation' <<-'END'
+		passthru0="1/0/0"
+		passthru_unsafe="interrupts"
+	END
+	vm info bad | grep passthru-unsafe
 	rm -r "$sys/kernel/iommu_groups"
 	mkdir "$sys/kernel/iommu_groups"
 	find "$sys/devices/" -name iommu_group -delete

@@ -3,10 +3,10 @@
  * A hostile guest with a passed-through device of the fake kernel: config
  * space, BARs, interrupts and resets in any order.
  *
- * The first byte chooses the device, then each 8 bytes are one act: kind,
- * size, offset (16 bits), value (32 bits). world_fini() aborts when a register
- * of the host was changed, when VFIO was asked for something it refuses, or
- * when anything is left behind.
+ * The first byte chooses the device and its pin, then each 8 bytes are one act:
+ * kind, size, offset (16 bits), value (32 bits). world_fini() aborts when a
+ * register of the host was changed, when VFIO was asked for something it
+ * refuses, or when anything is left behind.
  */
 #include <string.h>
 
@@ -40,7 +40,7 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	return atexit(remove_roots);
 }
 
-static void begin(struct world *w, unsigned kind)
+static void begin(struct world *w, unsigned kind, bool pin)
 {
 	struct err err;
 
@@ -53,7 +53,7 @@ static void begin(struct world *w, unsigned kind)
 	w->keep_root = true;
 	w->kernel.quiet = true;
 	world_start(w);
-	if (world_passthru(w, SLOT, "3/0/0", &err))
+	if (world_passthru(w, SLOT, pin ? "3/0/0,intpin=c" : "3/0/0", &err))
 		abort();
 	world_assign(w);
 }
@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return 0;
-	begin(w, data[0] % ARRAY_LEN(makers));
+	begin(w, (data[0] & 0x7f) % ARRAY_LEN(makers), data[0] & 0x80);
 	data++;
 	size--;
 	for (n = 0; n < ACTS_MAX && size >= 8; n++, data += 8, size -= 8) {

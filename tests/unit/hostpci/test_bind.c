@@ -141,7 +141,8 @@ static void test_refused(void **state)
 	reserve_says(f, "3/0/0", HOSTPCI_FORCE, -EIO,
 		     "0000:03:00.0 (3/0/0): does not answer, its "
 		     "configuration space reads as ff; switch the host off "
-		     "and on again, then check the card's seat and power");
+		     "and on again, then check the card's seat and power "
+		     "in its slot (below 0000:00:1c.2)");
 	assert_string_equal(f->log, "");
 	reserve_says(f, "7/0/0", HOSTPCI_FORCE, -ENODEV,
 		     "0000:07:00.0 (7/0/0): the IOMMU does not cover it, so "

@@ -83,7 +83,8 @@ static void test_not_for_guests(void **state)
 	usable_says(f, "3/0/0", -EIO,
 		    "0000:03:00.0 (3/0/0): does not answer, its configuration "
 		    "space reads as ff; switch the host off and on again, then "
-		    "check the card's seat and power");
+		    "check the card's seat and power in its slot (below "
+		    "0000:00:1c.2)");
 	/* Gone since the snapshot. */
 	host = fixture_open(f);
 	fixture_remove(f, SYS_DEVICES "/0000:02:00.0");
@@ -92,6 +93,87 @@ static void test_not_for_guests(void **state)
 	assert_text(err, "0000:02:00.0 (2/0/0): no such device; 'vm passthru' "
 			 "lists what there is");
 	hostpci_close(host);
+}
+
+/* Found well by the snapshot, and dead when it is about to be opened. */
+static void test_dies_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct hostpci *host;
+	struct err err = {0};
+	uint8_t dead[64];
+
+	fixture_plain(f);
+	fixture_file(f, "sys/bus/pci/slots/7/address", "0000:02:00\n");
+	fixture_file(f, "sys/bus/pci/slots/8-1/address", "0000:03:00\n");
+	host = fixture_open(f);
+	memset(dead, 0xff, sizeof(dead));
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", dead,
+		      sizeof(dead));
+	assert_int_equal(
+	    hostpci_usable(host, fixture_find(host, "3/0/0"), &err), -EIO);
+	assert_text(err,
+		    "0000:03:00.0 (3/0/0): does not answer, its configuration "
+		    "space reads as ff; switch the host off and on again, then "
+		    "check the card's seat and power in slot 8-1 (below "
+		    "0000:00:1c.2)");
+	hostpci_close(host);
+}
+
+/* A virtual function has no ids in its own registers, but a class. */
+static void test_virtual_function(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t cfg[64] = {0xff, 0xff, 0xff, 0xff};
+
+	fixture_plain(f);
+	cfg[10] = 0x00;
+	cfg[11] = 0x02;
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
+	fixture_driver(f, "vfio-pci");
+	fixture_remove(f, SYS_DEVICES "/0000:03:00.0/driver");
+	fixture_link(f, SYS_DEVICES "/0000:03:00.0/driver", "vfio-pci");
+	usable_says(f, "3/0/0", 0, "");
+}
+
+/* Above 4G decoding is off: the BAR has a size and no address. */
+static void test_unassigned(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_plain(f);
+	fixture_file(
+	    f, SYS_DEVICES "/0000:03:00.0/resource", "%s",
+	    "0x00000000fe000000 0x00000000fe003fff 0x0000000000040200\n"
+	    "0x0000000000000000 0x00000003ffffffff 0x000000000014220c\n");
+	usable_says(f, "3/0/0", -ENODEV,
+		    "0000:03:00.0 (3/0/0): the host's firmware gave BAR 1 "
+		    "(16384 MiB) no address; enable 'Above 4G decoding' (or "
+		    "'Memory mapped I/O above 4 GB') and disable CSM in the "
+		    "firmware, or try pci=realloc on the host kernel's command "
+		    "line");
+	fixture_file(
+	    f, SYS_DEVICES "/0000:03:00.0/resource", "%s",
+	    "0x0000000000100000 0x00000000010fffff 0x0000000020040200\n");
+	usable_says(f, "3/0/0", -ENODEV,
+		    "0000:03:00.0 (3/0/0): the host's firmware gave BAR 0 "
+		    "(16384 KiB, below 4 GiB) no address; take out other cards "
+		    "or give them less, enable 'Above 4G decoding' in the "
+		    "firmware, or try pci=realloc on the host kernel's command "
+		    "line");
+	/* I/O ports and ROM may be without one: the driver is looked at. */
+	fixture_file(
+	    f, SYS_DEVICES "/0000:03:00.0/resource", "%s",
+	    "0x0000000000000000 0x000000000000001f 0x0000000000040101\n"
+	    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+	    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+	    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+	    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+	    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+	    "0x0000000000000000 0x000000000003ffff 0x0000000000046200\n");
+	usable_says(f, "3/0/0", -EBUSY,
+		    "0000:03:00.0 (3/0/0): bound to xhci_hcd, not vfio-pci; "
+		    "run 'vm passthru reserve 3/0/0'");
 }
 
 /* NVSwitch calls itself a bridge and is none. */
@@ -105,6 +187,21 @@ static void test_bridge_by_class_only(void **state)
 					     .vendor = 0x10de,
 					     .group = 3});
 	usable_says(f, "6/0/0", 0, "");
+}
+
+/* VFIO's groups without an IOMMU protect nothing. */
+static void test_no_iommu_mode(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_plain(f);
+	fixture_file(f, SYS_DEVICES "/0000:03:00.0/iommu_group/name",
+		     "vfio-noiommu\n");
+	usable_says(f, "3/0/0", -ENODEV,
+		    "0000:03:00.0 (3/0/0): VFIO has it without an IOMMU, where "
+		    "a guest's DMA would go to the host's memory; enable "
+		    "VT-d/AMD-Vi in the firmware and turn "
+		    "enable_unsafe_noiommu_mode of the module vfio off");
 }
 
 static void test_no_iommu(void **state)
@@ -226,6 +323,10 @@ int main(void)
 	    TEST(test_ready),
 	    TEST(test_driver),
 	    TEST(test_not_for_guests),
+	    TEST(test_dies_meanwhile),
+	    TEST(test_virtual_function),
+	    TEST(test_unassigned),
+	    TEST(test_no_iommu_mode),
 	    TEST(test_bridge_by_class_only),
 	    TEST(test_no_iommu),
 	    TEST(test_sibling),

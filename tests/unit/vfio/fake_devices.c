@@ -323,12 +323,16 @@ struct fake_device *fake_gpu(void)
 	owned(dev, 0xc2, 0x0e, 0);
 	cap(dev, 0xd8, PCI_CAP_ID_EA, 0xe4, 12);
 	cap(dev, 0xe4, PCI_CAP_ID_VPD, 0, 8);
-	owned(dev, 0xe6, 6, 0);
+	owned(dev, 0xe6, 2, 0);
+	dev->vpd = 0xe4;
 	ext(dev, 0x100, PCI_EXT_CAP_ID_SRIOV, 1, 0x148);
 	fake_put32(dev->cfg + 0x10c, 0x00080008);
 	ext(dev, 0x148, PCI_EXT_CAP_ID_ERR, 2, 0x200);
 	ext(dev, 0x200, PCI_EXT_CAP_ID_REBAR, 1, 0x220);
 	fake_put32(dev->cfg + 0x204, 0x0000fff0);
+	fake_put32(dev->cfg + 0x208, 1 | 2 << 5 | 11 << 8); /* 2 GiB of more */
+	fake_put32(dev->cfg + 0x20c, 0x0003fff0);
+	fake_put32(dev->cfg + 0x210, 3 | 5 << 8);
 	ext(dev, 0x220, PCI_EXT_CAP_ID_ATS, 1, 0x230);
 	ext(dev, 0x230, PCI_EXT_CAP_ID_VNDR, 1, 0x260);
 	fake_put32(dev->cfg + 0x234, 0x02010001);
@@ -336,8 +340,13 @@ struct fake_device *fake_gpu(void)
 	ext(dev, 0x260, PCI_EXT_CAP_ID_DSN, 1, 0x270);
 	fake_put32(dev->cfg + 0x264, 0xcafef00d);
 	ext(dev, 0x270, PCI_EXT_CAP_ID_ARI, 1, 0x280);
-	ext(dev, 0x280, PCI_EXT_CAP_ID_PWR, 1, 0);
+	ext(dev, 0x280, PCI_EXT_CAP_ID_PWR, 1, 0x2a0);
 	owned(dev, 0x284, 1, 0);
+	ext(dev, 0x2a0, PCI_EXT_CAP_ID_DVSEC, 1, 0x2c0);
+	fake_put32(dev->cfg + 0x2a4, 0x1e98 | 1 << 16 | 0x20 << 20);
+	ext(dev, 0x2c0, PCI_EXT_CAP_ID_DVSEC, 1, 0);
+	fake_put32(dev->cfg + 0x2c4, 0x8086 | 0x10 << 20);
+	owned(dev, 0x2ca, 6, 0);
 	dev->sicken = sick_gpu;
 	fake_put32(dev->region[0].data, 0x134000a1);
 	return done(dev);
@@ -450,7 +459,7 @@ static void resource(const char *root, const struct fake_device *dev)
 			flags = 0x40101;
 			start = low & ~3u;
 		} else if (i < 5 && (low & 4)) {
-			flags |= 0x100000;
+			flags |= 0x100000 | (low & 8 ? 0x2000 : 0);
 			start |= (uint64_t)fake_get32(
 				     dev->cfg + PCI_BASE_ADDRESS_0 + 4 * i + 4)
 				 << 32;

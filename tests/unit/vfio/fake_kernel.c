@@ -137,6 +137,10 @@ static void config_put(struct fake_kernel *k, struct fake_device *dev,
 {
 	if ((value ^ config_get(dev, off)) & dev->owned[off])
 		k->violations++;
+	/* A write of the card's EEPROM. */
+	if (dev->vpd && off == dev->vpd + PCI_VPD_ADDR + 1u &&
+	    (value & PCI_VPD_ADDR_F >> 8))
+		k->violations++;
 	if (is_virtual(dev, off)) {
 		dev->vconfig[off] = value;
 		return;

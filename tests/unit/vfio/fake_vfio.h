@@ -41,7 +41,7 @@ struct fake_device {
 	uint8_t raw_rw[FAKE_CFG];  /* bits VFIO writes to hardware */
 	unsigned cfg_size;
 	uint64_t next_bar; /* where the next BAR goes */
-	uint8_t pm, exp, af, msi, msix;
+	uint8_t pm, exp, af, msi, msix, vpd;
 	struct {
 		uint64_t size;
 		uint32_t flags; /* VFIO_REGION_INFO_FLAG_* */

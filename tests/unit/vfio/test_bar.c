@@ -166,9 +166,12 @@ static void test_unassigned(void **state UNUSED)
 	assert_int_equal(world_passthru(&w, 6, "3/0/0", &err), -ENODEV);
 	assert_string_equal(
 	    err.msg,
-	    "0000:03:00.0: the host's firmware gave BAR 1 (2048 MiB) no"
-	    " address; enable 'Above 4G decoding' in the firmware, or try"
-	    " pci=realloc on the host kernel's command line");
+	    "0000:03:00.0 (3/0/0): the host's firmware gave BAR 1 (2048 MiB) no"
+	    " address; enable 'Above 4G decoding' (or 'Memory mapped I/O above"
+	    " 4 GB') and disable CSM in the firmware, or try pci=realloc on the"
+	    " host kernel's command line");
+	/* Before VFIO was asked for anything. */
+	assert_string_equal(fake_trace(&w.kernel), "");
 	world_fini(&w);
 }
 

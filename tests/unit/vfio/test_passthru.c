@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "fake_world.h"
+#include "vfio/rom_image.h"
 #include "vfio/vfio_internal.h"
 
 static void begin(struct world *w)
@@ -71,6 +72,96 @@ static void test_bad_options(void **state UNUSED)
 	    " func)");
 	refused("3/0/0,reset=hard", -EINVAL,
 		"passthru: reset=hard: expected auto, flr, bus or pm");
+	refused("3/0/0,intpin=e", -EINVAL,
+		"passthru: intpin=e: expected a, b, c or d");
+	refused("3/0/0,intpin=ab", -EINVAL,
+		"passthru: intpin=ab: expected a, b, c or d");
+	refused("3/0/0,unsafe=all", -EINVAL,
+		"passthru: unsafe=all: expected interrupts, acs or"
+		" interrupts+acs");
+}
+
+/* ---- the interrupt pin ---- */
+
+static const char *try_pin(struct world *w, struct fake_device *dev, bool intx,
+			   const char *opts)
+{
+	struct err err = {0};
+
+	world_init(w);
+	fake_device_place(dev, 3, 0, 0, 12);
+	if (!intx) {
+		dev->cfg[PCI_INTERRUPT_PIN] = 0;
+		dev->vconfig[PCI_INTERRUPT_PIN] = 0;
+		dev->irq[VFIO_PCI_INTX_IRQ_INDEX].count = 0;
+	}
+	fake_kernel_add(&w->kernel, dev);
+	world_start(w);
+	assert_int_equal(world_passthru(w, 6, opts, &err), 0);
+	world_assign(w);
+	world_enable(w, 6);
+	return fake_trace(&w->kernel);
+}
+
+/* A pin, a line in the guest, and nothing on the host that could drive it. */
+static void test_pin_given(void **state UNUSED)
+{
+	const char *trace;
+	struct world w;
+
+	trace = try_pin(&w, fake_nvme(), false, "3/0/0,intpin=b");
+	assert_int_equal(world_read(&w, 6, PCI_INTERRUPT_PIN, 1), 2);
+	assert_null(strstr(trace, "INTx"));
+	assert_null(strstr(trace, "attach"));
+	assert_false(fake_fire(w.kernel.dev[0], 0));
+	/* MSI-X works beside it. */
+	world_bar_write(&w, 6, 0, 0x2000, 4, 0xfee00000);
+	world_bar_write(&w, 6, 0, 0x2008, 4, 0x41);
+	world_bar_write(&w, 6, 0, 0x200c, 4, 0);
+	world_write(&w, 6, 0x42, 2, 0x8000);
+	assert_true(fake_fire(w.kernel.dev[0], 0));
+	assert_int_equal(world_delivered(&w, WORLD_FIRST_MSI), 1);
+	world_fini(&w);
+	(void)try_pin(&w, fake_nvme(), false, "3/0/0");
+	assert_int_equal(world_read(&w, 6, PCI_INTERRUPT_PIN, 1), 0);
+	world_fini(&w);
+	/* NVIDIA's display functions get one by themselves. */
+	(void)try_pin(&w, fake_gpu(), false, "3/0/0");
+	assert_int_equal(world_read(&w, 6, PCI_INTERRUPT_PIN, 1), 1);
+	world_fini(&w);
+}
+
+/* The host delivers INTx: it arrives on the line of the pin asked for. */
+static void test_pin_changed(void **state UNUSED)
+{
+	unsigned gsi = pci_swizzle_gsi(6, 4);
+	struct world w;
+
+	(void)try_pin(&w, fake_nvme(), true, "3/0/0,intpin=d");
+	assert_int_equal(world_read(&w, 6, PCI_INTERRUPT_PIN, 1), 4);
+	assert_true(fake_fire(w.kernel.dev[0], 0));
+	assert_int_equal(world_delivered(&w, gsi), 1);
+	world_fini(&w);
+}
+
+/* ---- risks of the host ---- */
+
+static void test_unsafe(void **state UNUSED)
+{
+	struct err err = {0};
+	struct world w;
+
+	begin(&w);
+	fake_sysfs_write(w.root, "proc/cmdline",
+			 "quiet pcie_acs_override=downstream\n");
+	assert_int_equal(world_passthru(&w, 6, "3/0/0,unsafe=interrupts", &err),
+			 -EPERM);
+	assert_non_null(strstr(err.msg, "unsafe=acs"));
+	/* Nothing was opened. */
+	assert_string_equal(fake_trace(&w.kernel), "");
+	assert_int_equal(
+	    world_passthru(&w, 7, "3/0/0,unsafe=acs+interrupts", &err), 0);
+	world_fini(&w);
 }
 
 /* Sentences that others make: here only that there is one. */
@@ -123,6 +214,16 @@ static void rom_write(const struct world *w, char path[128],
 	fclose(f);
 }
 
+static void sum_fix(uint8_t *image, size_t size)
+{
+	uint8_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		sum = (uint8_t)(sum + image[i]);
+	image[size - 1] = (uint8_t)(image[size - 1] - sum);
+}
+
 static void rom_make(uint8_t image[1024])
 {
 	memset(image, 0, 1024);
@@ -132,7 +233,10 @@ static void rom_make(uint8_t image[1024])
 	fake_put16(image + 0x44, 0x1b36);
 	fake_put16(image + 0x46, 0x0010);
 	image[0x50] = 2; /* 1024 bytes */
+	image[0x55] = 0x80;
+	image[2] = 2;
 	image[0x100] = 0x99;
+	sum_fix(image, 1024);
 }
 
 static int rom_try(struct world *w, const uint8_t *image, size_t size,
@@ -204,6 +308,10 @@ static void test_rom_bad(void **state UNUSED)
 	rom_refused(image, sizeof(image),
 		    "the ROM says that it is 102400"
 		    " bytes long, the file has 1024: it is cut off");
+	image[0x50] = 0;
+	rom_refused(image, sizeof(image),
+		    "not a PCI ROM: its first image says that it is 0 bytes"
+		    " long");
 	rom_refused(image, 0, "a ROM has 512 bytes to 16 MiB, this file 0");
 	begin(&w);
 	assert_int_equal(world_passthru(&w, 6, "3/0/0,rom=/nonexistent", &err),
@@ -211,6 +319,88 @@ static void test_rom_bad(void **state UNUSED)
 	assert_string_equal(
 	    err.msg, "/nonexistent: ROM file: No such file or directory");
 	world_fini(&w);
+}
+
+static void test_rom_none(void **state UNUSED)
+{
+	struct err err = {0};
+	struct world w;
+
+	world_init(&w);
+	fake_kernel_add(&w.kernel, fake_e1000e());
+	fake_device_place(w.kernel.dev[0], 3, 0, 0, 12);
+	world_start(&w);
+	assert_int_equal(world_passthru(&w, 6, "3/0/0,rom=none", &err), 0);
+	world_assign(&w);
+	world_write(&w, 6, PCI_ROM_ADDRESS, 4, UINT32_MAX);
+	assert_int_equal(world_read(&w, 6, PCI_ROM_ADDRESS, 4), 0);
+	world_fini(&w);
+}
+
+/* ---- what is in a ROM ---- */
+
+/* An image of 512 bytes of this kind for 10de:1bb3. */
+static void image_make(uint8_t image[512], enum rom_kind kind, bool last)
+{
+	memset(image, 0, 512);
+	memcpy(image, "\x55\xaa\x01", 3);
+	image[0x18] = 0x20;
+	memcpy(image + 0x20, "PCIR", 4);
+	fake_put16(image + 0x24, 0x10de);
+	fake_put16(image + 0x26, 0x1bb3);
+	image[0x30] = 1;
+	image[0x34] = (uint8_t)kind;
+	image[0x35] = last ? 0x80 : 0;
+	sum_fix(image, 512);
+}
+
+static struct rom_info inspect(const uint8_t *rom, size_t size)
+{
+	struct rom_info info;
+
+	rom_inspect(rom, size, 0x10de, 0x1bb3, &info);
+	return info;
+}
+
+static void test_rom_images(void **state UNUSED)
+{
+	uint8_t rom[3 * 512];
+	struct rom_info info;
+
+	image_make(rom, ROM_BIOS, false);
+	image_make(rom + 512, ROM_UEFI, true);
+	image_make(rom + 1024, ROM_OPEN_FIRMWARE, true);
+	info = inspect(rom, sizeof(rom));
+	assert_int_equal(info.fault, ROM_GOOD);
+	assert_int_equal(info.images, 2);
+	assert_int_equal(info.length, 1024);
+	assert_true(info.bios && info.uefi);
+	assert_false(info.ids_differ || info.checksum_bad ||
+		     info.more_promised || rom_is_shadow(&info));
+	/* Some image has to be for the device. */
+	fake_put16(rom + 0x26, 0x1234);
+	assert_false(inspect(rom, sizeof(rom)).ids_differ);
+	fake_put16(rom + 512 + 0x26, 0x1234);
+	info = inspect(rom, sizeof(rom));
+	assert_true(info.ids_differ);
+	assert_int_equal(info.device, 0x1234);
+	/* More was promised than is there. */
+	image_make(rom, ROM_BIOS, false);
+	info = inspect(rom, 512);
+	assert_int_equal(info.images, 1);
+	assert_true(info.more_promised);
+	assert_false(rom_is_shadow(&info));
+	rom[0x100]++;
+	info = inspect(rom, 512);
+	assert_true(info.checksum_bad);
+	assert_true(rom_is_shadow(&info));
+	/* The vendor's own data behind an image is not a fault. */
+	memset(rom + 512, 0x4e, 512);
+	assert_int_equal(inspect(rom, sizeof(rom)).fault, ROM_GOOD);
+	/* UEFI images have no checksum. */
+	image_make(rom, ROM_UEFI, true);
+	rom[0x100]++;
+	assert_false(inspect(rom, 512).checksum_bad);
 }
 
 /* ---- the real system calls ---- */
@@ -289,6 +479,11 @@ int main(void)
 	    cmocka_unit_test(test_occupied),
 	    cmocka_unit_test(test_rom_file),
 	    cmocka_unit_test(test_rom_bad),
+	    cmocka_unit_test(test_rom_none),
+	    cmocka_unit_test(test_rom_images),
+	    cmocka_unit_test(test_pin_given),
+	    cmocka_unit_test(test_pin_changed),
+	    cmocka_unit_test(test_unsafe),
 	    cmocka_unit_test(test_populate),
 	    cmocka_unit_test(test_populate_slices),
 	    cmocka_unit_test(test_kernel_ops),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Is a function fit to be opened? What its hardware and the host's firmware
+ * left wrong, found from sysfs alone: VFIO is not asked, because resetting or
+ * mapping a card in such a state can stop the whole host.
+ */
+#include <fcntl.h>
+#include <string.h>
+
+#include "hostpci/hostpci_internal.h"
+
+#define SYS_SLOTS	 "sys/bus/pci/slots"
+#define IORESOURCE_MEM	 0x200u
+#define IORESOURCE_MEM64 0x100000u
+
+/* Name of the physical slot ("3", "PCIE2"), as firmware numbers them. */
+static bool slot_name(const struct hostpci *host, const struct hostpci_dev *dev,
+		      char *buf, size_t size)
+{
+	size_t len = strcspn(dev->bdf, "."); /* slots have no function */
+	CLEANUP_LIST struct list slots = {0};
+	char address[HOSTPCI_BDF_MAX];
+
+	if (sysfs_list(host, &slots, SYS_SLOTS) < 0)
+		return false;
+	for (int i = 0; i < slots.count; i++) {
+		const char *name = slots.entry[i]->d_name;
+
+		if (sysfs_text(host, address, sizeof(address),
+			       SYS_SLOTS "/%s/address", name) == 0 &&
+		    strlen(address) == len &&
+		    strncmp(address, dev->bdf, len) == 0) {
+			snprintf(buf, size, "%.40s", name);
+			return true;
+		}
+	}
+	return false;
+}
+
+int dev_silent(const struct hostpci *host, const struct hostpci_dev *dev,
+	       struct err *err)
+{
+	char label[LABEL_MAX], name[48], where[128] = "its slot";
+
+	if (slot_name(host, dev, name, sizeof(name)))
+		snprintf(where, sizeof(where), "slot %s", name);
+	if (dev->parent[0])
+		snprintf(where + strlen(where), sizeof(where) - strlen(where),
+			 " (below %s)", dev->parent);
+	return err_set(
+	    err, -EIO,
+	    "%s: does not answer, its configuration space reads as ff; "
+	    "switch the host off and on again, then check the card's seat and "
+	    "power in %s",
+	    dev_label(dev, label), where);
+}
+
+/* The first words only, and only when the snapshot found it well. */
+static bool answers_now(const struct hostpci *host,
+			const struct hostpci_dev *dev)
+{
+	CLEANUP_CLOSE int fd = -1;
+	uint8_t header[HEADER_SILENT_BYTES];
+	char path[128];
+
+	if (dev->header_type == 0xff)
+		return false;
+	snprintf(path, sizeof(path), SYS_DEVICES "/%s/config", dev->bdf);
+	fd = openat(host->root_fd, path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 &&
+	       pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+	       !header_is_silent(header);
+}
+
+static int bar_unassigned(const struct hostpci_dev *dev, unsigned index,
+			  struct err *err)
+{
+	const struct hostpci_bar *bar = &dev->bar[index];
+	unsigned long long mib = bar->size >> 20;
+	char label[LABEL_MAX];
+
+	dev_label(dev, label);
+	if (bar->flags & IORESOURCE_MEM64)
+		return err_set(
+		    err, -ENODEV,
+		    "%s: the host's firmware gave BAR %u (%llu MiB) no "
+		    "address; enable 'Above 4G decoding' (or 'Memory mapped "
+		    "I/O above 4 GB') and disable CSM in the firmware, or try "
+		    "pci=realloc on the host kernel's command line",
+		    label, index, mib);
+	return err_set(
+	    err, -ENODEV,
+	    "%s: the host's firmware gave BAR %u (%llu KiB, below 4 GiB) no "
+	    "address; take out other cards or give them less, enable 'Above "
+	    "4G decoding' in the firmware, or try pci=realloc on the host "
+	    "kernel's command line",
+	    label, index, (unsigned long long)bar->size >> 10);
+}
+
+int hostpci_answers(const struct hostpci *host, const struct hostpci_dev *dev,
+		    struct err *err)
+{
+	unsigned i;
+
+	if (!answers_now(host, dev))
+		return dev_silent(host, dev, err);
+	/* I/O ports without an address are not missed; nor is the ROM. */
+	for (i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &dev->bar[i];
+
+		if (bar->size && !bar->start && (bar->flags & IORESOURCE_MEM))
+			return bar_unassigned(dev, i, err);
+	}
+	return 0;
+}
