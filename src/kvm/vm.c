@@ -49,6 +49,7 @@ static int check_caps(struct kvm_vm *vm, struct err *err)
 	} needed[] = {
 	    {KVM_CAP_IRQCHIP, "in-kernel interrupt controllers"},
 	    {KVM_CAP_PIT2, "in-kernel timer"},
+	    {KVM_CAP_PIT_STATE2, "in-kernel timer that stops for an HPET"},
 	    {KVM_CAP_IRQFD, "irqfd"},
 	    {KVM_CAP_IRQFD_RESAMPLE, "resampling irqfd"},
 	    {KVM_CAP_IOEVENTFD, "ioeventfd"},

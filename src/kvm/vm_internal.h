@@ -17,7 +17,8 @@ struct kvm_slot {
 
 /*
  * Locking: `lock` guards slots[] and routes[] and the ioctls that publish
- * them, so that what the kernel has is what the arrays say.
+ * them, so that what the kernel has is what the arrays say; and the timer's
+ * state while it is read, changed and written.
  */
 struct kvm_vm {
 	struct kvm_params params;
