@@ -33,10 +33,13 @@ struct kvm_vm;
 struct kvm_params {
 	unsigned cpus, sockets, cores, threads; /* cpus is their product */
 	struct aspace *pio, *mmio;
-	struct cfg *root; /* vcpu.N.cpuset, x86.* */
-	bool strict_io;	  /* -e: an unclaimed port ends the guest */
-	bool strict_msr;  /* not -w: an unknown MSR gives #GP */
-	bool x2apic;	  /* offer x2APIC to the guest */
+	struct cfg *root;   /* vcpu.N.cpuset, x86.* */
+	bool strict_io;	    /* -e: an unclaimed port ends the guest */
+	bool strict_msr;    /* not -w: an unknown MSR gives #GP */
+	bool x2apic;	    /* offer x2APIC to the guest */
+	bool hyperv;	    /* Hyper-V enlightenments */
+	bool no_kvm;	    /* KVM's own CPUID leaves are left out */
+	bool no_hypervisor; /* and so is the bit that tells of a hypervisor */
 	vm_end_fn *end;
 	void *end_ctx;
 };

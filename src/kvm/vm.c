@@ -121,6 +121,8 @@ static int vm_setup(struct kvm_vm *vm, struct err *err)
 		return r;
 	kvm_memslot_init(vm);
 	r = kvm_irqchip_create(vm, err);
+	if (!r && vm->params.hyperv)
+		r = kvm_hyperv_check(vm, err);
 	if (!r)
 		r = kvm_cpuid_load(vm, err);
 	if (!r)

@@ -108,6 +108,29 @@ static int create_memory(struct machine *m, struct err *err)
 
 /* ---- processors ---- */
 
+static int processor_options(struct cfg *root, struct err *err,
+			     struct kvm_params *params)
+{
+	bool show_kvm = true;
+
+	if (cfg_bool(root, "x86.strictio", false, err, &params->strict_io) ||
+	    cfg_bool(root, "x86.strictmsr", true, err, &params->strict_msr) ||
+	    cfg_bool(root, "x86.x2apic", true, err, &params->x2apic) ||
+	    cfg_bool(root, "x86.hyperv", false, err, &params->hyperv) ||
+	    cfg_bool(root, "x86.kvm", true, err, &show_kvm) ||
+	    cfg_bool(root, "x86.hide_hypervisor", false, err,
+		     &params->no_hypervisor))
+		return -EINVAL;
+	params->no_kvm = !show_kvm;
+	if (params->hyperv && params->no_hypervisor)
+		return err_set(
+		    err, -EINVAL,
+		    "x86.hide_hypervisor and x86.hyperv: a guest that"
+		    " sees no hypervisor does not look for Hyper-V;"
+		    " set only one to true");
+	return 0;
+}
+
 static int create_kvm(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
@@ -125,9 +148,7 @@ static int create_kvm(struct machine *m, struct err *err)
 	params.sockets = m->topology.sockets;
 	params.cores = m->topology.cores;
 	params.threads = m->topology.threads;
-	if (cfg_bool(root, "x86.strictio", false, err, &params.strict_io) ||
-	    cfg_bool(root, "x86.strictmsr", true, err, &params.strict_msr) ||
-	    cfg_bool(root, "x86.x2apic", true, err, &params.x2apic) ||
+	if (processor_options(root, err, &params) ||
 	    kvm_vm_create(&params, err, &m->kvm) ||
 	    kvm_vm_add_ram(m->kvm, m->gmem, err))
 		return -EINVAL;
