@@ -48,6 +48,8 @@ struct irq_ops {
 	 * the LPC bridge's PIRQ registers say; -1: to the I/O APIC only.
 	 */
 	int (*pirq_route)(void *ctx, unsigned pirq, int isa_irq);
+	/* The PC's timer (8254) drives ISA interrupt 0, or leaves it alone. */
+	int (*timer_irq)(void *ctx, bool driven);
 	/*
 	 * Guest writes of `len` bytes at this MMIO (or port) address signal fd
 	 * instead of trapping; with `match`, only when the value equals it.

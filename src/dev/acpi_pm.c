@@ -125,6 +125,14 @@ bool acpi_pm_power_button(struct acpi_pm *pm)
 	return enabled;
 }
 
+void acpi_pm_rtc_alarm(struct acpi_pm *pm)
+{
+	pthread_mutex_lock(&pm->lock);
+	pm->reg[STS_HI] |= RTC_HI;
+	update_sci(pm);
+	pthread_mutex_unlock(&pm->lock);
+}
+
 void acpi_pm_gpe(struct acpi_pm *pm, unsigned event)
 {
 	pthread_mutex_lock(&pm->lock);

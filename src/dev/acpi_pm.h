@@ -49,6 +49,9 @@ MUST_CHECK bool acpi_pm_power_button(struct acpi_pm *pm);
  */
 MUST_CHECK int acpi_pm_move(struct acpi_pm *pm, uint16_t base, struct err *err);
 
+/* The clock chip's alarm: RTC_STS. */
+void acpi_pm_rtc_alarm(struct acpi_pm *pm);
+
 /* Raises general-purpose event 0 to 7. */
 void acpi_pm_gpe(struct acpi_pm *pm, unsigned event);
 

@@ -148,6 +148,11 @@ static int create_com(struct lpc *lpc, const struct model_env *env,
 	return com_create(env, index, r ? where : NULL, err, &lpc->com[index]);
 }
 
+static void alarm_event(void *ctx)
+{
+	acpi_pm_rtc_alarm(ctx);
+}
+
 static int create_devices(struct lpc *lpc, const struct model_env *env,
 			  struct err *err)
 {
@@ -158,6 +163,8 @@ static int create_devices(struct lpc *lpc, const struct model_env *env,
 		r = i8042_create(env, err, &lpc->kbc);
 	if (!r)
 		r = acpi_pm_create(env, err, &lpc->pm);
+	if (!r)
+		rtc_on_alarm(lpc->rtc, alarm_event, lpc->pm);
 	if (!r)
 		r = reset_ports_create(env, err, &lpc->reset);
 	for (i = 0; i < COM_PORTS && !r; i++)

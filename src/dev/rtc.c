@@ -80,6 +80,8 @@ struct rtc {
 	struct irq_shared *lines;
 	struct ev_timer *timer;
 	struct aspace_region region;
+	void (*alarm)(void *ctx);
+	void *alarm_ctx;
 
 	/* Locking: lock guards the rest. */
 	pthread_mutex_t lock;
@@ -93,6 +95,8 @@ struct rtc {
 	int64_t wall_delta; /* guest's time minus the host's wall clock */
 	uint64_t seen_ns;   /* catch_up() has been done until here */
 	bool irq_asserted;
+	bool irq_released; /* the HPET has it */
+	bool alarm_told;
 };
 
 /* ---- time as a function ---- */
@@ -307,9 +311,14 @@ static int64_t next_alarm(const struct rtc *rtc, int64_t s)
 static void update_irq(struct rtc *rtc)
 {
 	bool level = rtc->b & rtc->c & C_FLAGS;
+	bool alarm = rtc->b & rtc->c & C_AF;
 
+	if (alarm && !rtc->alarm_told && rtc->alarm)
+		rtc->alarm(rtc->alarm_ctx);
+	rtc->alarm_told = alarm;
 	rtc->c = (uint8_t)((rtc->c & C_FLAGS) | (level ? C_IRQF : 0));
-	irq_shared_set(rtc->lines, RTC_IRQ, &rtc->irq_asserted, level);
+	irq_shared_set(rtc->lines, RTC_IRQ, &rtc->irq_asserted,
+		       level && !rtc->irq_released);
 }
 
 /* Sets the flags of everything that happened since the last call. */
@@ -542,6 +551,20 @@ void rtc_set_nvram(struct rtc *rtc, unsigned index, uint8_t value)
 		return;
 	pthread_mutex_lock(&rtc->lock);
 	rtc->nvram[index] = value;
+	pthread_mutex_unlock(&rtc->lock);
+}
+
+void rtc_on_alarm(struct rtc *rtc, void (*fn)(void *ctx), void *ctx)
+{
+	rtc->alarm = fn;
+	rtc->alarm_ctx = ctx;
+}
+
+void rtc_release_irq(struct rtc *rtc, bool released)
+{
+	pthread_mutex_lock(&rtc->lock);
+	rtc->irq_released = released;
+	update_irq(rtc);
 	pthread_mutex_unlock(&rtc->lock);
 }
 

@@ -12,7 +12,8 @@
  *
  * Interrupts: periodic (up to 8192 Hz), alarm and update-ended on ISA
  * interrupt 8. Host timers run only for what the guest has enabled; flags that
- * a guest polls are worked out when it looks.
+ * a guest polls are worked out when it looks. While the HPET has interrupt 8
+ * (legacy replacement) the flags go on and the line stays down.
  *
  * Threads: ports from any vCPU; timers on the event loop's thread; the rest
  * before vCPUs run. Limits: 128 bytes of CMOS.
@@ -40,6 +41,15 @@ void rtc_destroy(struct rtc *rtc); /* NULL allowed */
  * RTC_NVRAM_FIRST, below RTC_NVRAM_BYTES, not RTC_NVRAM_CENTURY.
  */
 void rtc_set_nvram(struct rtc *rtc, unsigned index, uint8_t value);
+
+/*
+ * Called when the alarm interrupts, wherever interrupt 8 goes: ACPI has an
+ * event for it. With the clock's lock held; before vCPUs run.
+ */
+void rtc_on_alarm(struct rtc *rtc, void (*fn)(void *ctx), void *ctx);
+
+/* Interrupt 8 is not the clock's, or is again; any thread. */
+void rtc_release_irq(struct rtc *rtc, bool released);
 
 /* The chip's RESET pin: interrupts off, time and memory kept. */
 void rtc_reset(struct rtc *rtc);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <asm/kvm_para.h>
+
 #include "kvm/vm_internal.h"
 
 #define CPUID_ENTRIES 256u
@@ -72,8 +74,9 @@ static void leaf_1(struct kvm_vm *vm, unsigned id, struct kvm_cpuid_entry2 *e)
 
 	e->ebx = (e->ebx & 0xffff) | id << 24 |
 		 MIN(1u << bits_for(per_socket), 255u) << 16;
-	e->ecx |= F1C_HYPERVISOR;
-	e->ecx &= ~(F1C_VMX | F1C_X2APIC);
+	e->ecx &= ~(F1C_VMX | F1C_X2APIC | F1C_HYPERVISOR);
+	if (!vm->params.no_hypervisor)
+		e->ecx |= F1C_HYPERVISOR;
 	if (vm->params.x2apic)
 		e->ecx |= F1C_X2APIC;
 	if (deadline > 0)
@@ -219,18 +222,37 @@ static void add_topology_levels(struct kvm_cpuid2 *cpuid, unsigned function)
 	}
 }
 
+/* Leaves 400000xx: what the hypervisor says of itself. */
+static void drop_kvm_leaves(struct kvm_cpuid2 *cpuid)
+{
+	unsigned i, kept = 0;
+
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function >> 8 != KVM_CPUID_SIGNATURE >> 8)
+			cpuid->entries[kept++] = cpuid->entries[i];
+	cpuid->nent = kept;
+}
+
 int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err)
 {
 	size_t bytes = sizeof(struct kvm_cpuid2) +
 		       CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2);
 	CLEANUP_FREE struct kvm_cpuid2 *cpuid = malloc(bytes);
+	const struct kvm_params *params = &vcpu->vm->params;
 	unsigned i;
+	int r = 0;
 
 	if (!cpuid)
 		return err_set(err, -ENOMEM, "kvm: out of memory");
 	memcpy(cpuid, vcpu->vm->cpuid, bytes);
 	add_topology_levels(cpuid, 0xb);
 	add_topology_levels(cpuid, 0x1f);
+	if (params->no_kvm || params->no_hypervisor)
+		drop_kvm_leaves(cpuid);
+	if (params->hyperv)
+		r = kvm_hyperv_cpuid(vcpu, cpuid, CPUID_ENTRIES, err);
+	if (r)
+		return r;
 	for (i = 0; i < cpuid->nent; i++)
 		patch(vcpu, &cpuid->entries[i]);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))

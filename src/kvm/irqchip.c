@@ -189,6 +189,25 @@ static int op_pirq_route(void *ctx, unsigned pirq, int isa_irq)
 	return r;
 }
 
+/* A guest that programs the timer just now sees its write done or undone. */
+static int op_timer_irq(void *ctx, bool driven)
+{
+	struct kvm_vm *vm = ctx;
+	struct kvm_pit_state2 pit;
+	int r = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	if (ioctl(vm->fd, KVM_GET_PIT2, &pit))
+		r = -errno;
+	pit.flags &= ~(uint32_t)KVM_PIT_FLAGS_HPET_LEGACY;
+	if (!driven)
+		pit.flags |= KVM_PIT_FLAGS_HPET_LEGACY;
+	if (!r && ioctl(vm->fd, KVM_SET_PIT2, &pit))
+		r = -errno;
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
 static int doorbell(struct kvm_vm *vm, bool port, uint64_t addr, unsigned len,
 		    const uint64_t *match, int fd, uint32_t flags)
 {
@@ -226,6 +245,7 @@ static const struct irq_ops kvm_irq_ops = {
     .event_attach = op_event_attach,
     .event_detach = op_event_detach,
     .pirq_route = op_pirq_route,
+    .timer_irq = op_timer_irq,
     .doorbell_add = op_doorbell_add,
     .doorbell_del = op_doorbell_del,
 };

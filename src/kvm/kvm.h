@@ -38,6 +38,9 @@ struct kvm_params {
 	bool strict_msr;    /* not -w: an unknown MSR gives #GP */
 	bool x2apic;	    /* offer x2APIC to the guest */
 	unsigned phys_bits; /* the guest's physical address bits, 0: KVM's */
+	bool hyperv;	    /* Hyper-V enlightenments */
+	bool no_kvm;	    /* KVM's own CPUID leaves are left out */
+	bool no_hypervisor; /* and so is the bit that tells of a hypervisor */
 	vm_end_fn *end;
 	void *end_ctx;
 };

@@ -28,7 +28,7 @@ static void stats_count(uint64_t *counter)
 int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err)
 {
 	struct kvm_vcpu *vcpu = &vm->vcpus[id];
-	int size;
+	int size, r;
 
 	*vcpu = (struct kvm_vcpu){.vm = vm, .id = id, .fd = -1};
 	vm->vcpu_count = id + 1;
@@ -45,7 +45,10 @@ int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err)
 		return err_sys(err, errno, "vcpu %u: cannot map", id);
 	}
 	vcpu->run_size = (size_t)size;
-	return kvm_cpuid_apply(vcpu, err);
+	r = kvm_cpuid_apply(vcpu, err);
+	if (!r && vm->params.hyperv)
+		r = kvm_hyperv_vcpu_setup(vcpu, err);
+	return r;
 }
 
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu)
@@ -213,9 +216,13 @@ static void exit_system_event(struct kvm_vcpu *vcpu)
 	case KVM_SYSTEM_EVENT_RESET:
 		end_with(vcpu, VM_END_REBOOT, "guest reset");
 		break;
+	case KVM_SYSTEM_EVENT_CRASH:
+		/* It goes on: to write its dump, and to reset itself. */
+		kvm_hyperv_crash(vcpu);
+		break;
 	default:
 		end_with(vcpu, VM_END_ERROR,
-			 "vcpu %u: guest crashed (event %u)", vcpu->id,
+			 "vcpu %u: system event %u is not known", vcpu->id,
 			 vcpu->run->system_event.type);
 		break;
 	}
@@ -247,6 +254,9 @@ static void handle_exit(struct kvm_vcpu *vcpu)
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
 		exit_msr(vcpu);
+		break;
+	case KVM_EXIT_HYPERV:
+		kvm_hyperv_exit(vcpu);
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		end_with(vcpu, VM_END_TRIPLE_FAULT, "vcpu %u: triple fault",

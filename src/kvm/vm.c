@@ -78,6 +78,7 @@ static int check_caps(struct kvm_vm *vm, struct err *err)
 	} needed[] = {
 	    {KVM_CAP_IRQCHIP, "in-kernel interrupt controllers"},
 	    {KVM_CAP_PIT2, "in-kernel timer"},
+	    {KVM_CAP_PIT_STATE2, "in-kernel timer that stops for an HPET"},
 	    {KVM_CAP_IRQFD, "irqfd"},
 	    {KVM_CAP_IRQFD_RESAMPLE, "resampling irqfd"},
 	    {KVM_CAP_IOEVENTFD, "ioeventfd"},
@@ -149,6 +150,8 @@ static int vm_setup(struct kvm_vm *vm, struct err *err)
 		return r;
 	kvm_memslot_init(vm);
 	r = kvm_irqchip_create(vm, err);
+	if (!r && vm->params.hyperv)
+		r = kvm_hyperv_check(vm, err);
 	if (!r)
 		r = kvm_cpuid_load(vm, err);
 	if (!r)

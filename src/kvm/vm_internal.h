@@ -17,7 +17,8 @@ struct kvm_slot {
 
 /*
  * Locking: `lock` guards slots[] and routes[] and the ioctls that publish
- * them, so that what the kernel has is what the arrays say.
+ * them, so that what the kernel has is what the arrays say; and the timer's
+ * state while it is read, changed and written.
  */
 struct kvm_vm {
 	struct kvm_params params;
@@ -68,6 +69,14 @@ void kvm_memslot_init(struct kvm_vm *vm);
 /* cpuid.c */
 MUST_CHECK int kvm_cpuid_load(struct kvm_vm *vm, struct err *err);
 MUST_CHECK int kvm_cpuid_apply(struct kvm_vcpu *vcpu, struct err *err);
+/* hyperv.c; only with params.hyperv */
+MUST_CHECK int kvm_hyperv_check(const struct kvm_vm *vm, struct err *err);
+/* Adds its leaves to `cpuid`, which has room for so many entries. */
+MUST_CHECK int kvm_hyperv_cpuid(struct kvm_vcpu *vcpu, struct kvm_cpuid2 *cpuid,
+				unsigned room, struct err *err);
+MUST_CHECK int kvm_hyperv_vcpu_setup(struct kvm_vcpu *vcpu, struct err *err);
+void kvm_hyperv_exit(struct kvm_vcpu *vcpu);  /* KVM_EXIT_HYPERV */
+void kvm_hyperv_crash(struct kvm_vcpu *vcpu); /* the guest said so */
 /* vcpu.c */
 MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, unsigned id, struct err *err);
 /* vcpu.N.cpuset of every vCPU makes sense. */

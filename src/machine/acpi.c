@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dev/hpet.h"
 #include "dev/tpm/crb.h"
+#include "spec/hpet.h"
 
 #define TABLES_ROOM KIB(128) /* more than there is below 1 MiB */
 
@@ -168,8 +170,8 @@ static struct acpi_fadt fadt(const struct machine_desc *desc, size_t facs,
 			   ACPI_BOOT_NO_ASPM |
 			   (desc->has_i8042 ? ACPI_BOOT_8042 : 0)),
 	    .flags = ACPI_FADT_WBINVD | ACPI_FADT_PROC_C1 |
-		     ACPI_FADT_NO_SLEEP_BTN | ACPI_FADT_NO_FIXED_RTC |
-		     ACPI_FADT_TMR_32BIT | ACPI_FADT_RESET_REG |
+		     ACPI_FADT_NO_SLEEP_BTN | ACPI_FADT_TMR_32BIT |
+		     ACPI_FADT_RESET_REG |
 		     (desc->has_screen ? 0 : ACPI_FADT_HEADLESS),
 	    .reset_reg = port(RESET_PORT, 1),
 	    .reset_value = RESET_VALUE,
@@ -310,7 +312,8 @@ static size_t add_hpet(struct acpi_blob *blob, const struct machine_desc *desc)
 	const struct acpi_hpet hpet = {
 	    .header = header("HPET", 1),
 	    .block_id = desc->hpet_block_id,
-	    .address = {.space = ACPI_SPACE_MEMORY, .address = DESC_HPET_BASE},
+	    .address = {.space = ACPI_SPACE_MEMORY, .address = HPET_BASE},
+	    .min_tick = HPET_MIN_TICKS,
 	};
 
 	return add_table(blob, &hpet, sizeof(hpet));

@@ -8,7 +8,8 @@
  *	\_SB.LNKA..LNKH		PIRQ links (PIC mode), registers in the LPC
  *	\_SB.PCnn		root bus nn (hexadecimal)
  *	\_SB.PC00.LPC		ISA devices
- *	\_SB.MBRD, HPET		what lies outside of the buses
+ *	\_SB.PC00.FWCF		fw_cfg, when firmware boots
+ *	\_SB.MBRD, HPET, TPM	what lies outside of the buses
  *	\_SB.Cnnn		processors
  */
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "dev/tpm/crb.h"
 #include "machine/acpi.h"
 #include "machine/aml.h"
+#include "spec/fw_cfg.h"
+#include "spec/hpet.h"
 
 #define LINKS		  IRQ_PIRQS
 #define LINK_IRQS	  0xdef8 /* 3-7, 9-12, 14, 15 */
@@ -416,8 +419,9 @@ static void isa_board(struct aml *a, const struct machine_desc *desc)
 	device(a, "SIO", "PNP0C02");
 	aml_name(a, "_CRS");
 	aml_resources(a);
-	aml_res_io(a, 0x61, 1);	 /* NMI status, speaker */
-	aml_res_io(a, 0x80, 1);	 /* POST code */
+	aml_res_io(a, 0x61, 1); /* NMI status, speaker */
+	aml_res_io(a, 0x80, 1); /* progress codes */
+	aml_res_io(a, 0x84, 1);
 	aml_res_io(a, 0x92, 1);	 /* A20, fast reset */
 	aml_res_io(a, 0xb2, 2);	 /* SMI command */
 	aml_res_io(a, 0x4d0, 2); /* edge/level control */
@@ -460,6 +464,24 @@ static void lpc_bridge(struct aml *a, const struct machine_desc *desc)
 	aml_close(a);
 }
 
+/* Guests with a driver read what -f gave them; the others need not know. */
+static void fwcfg_device(struct aml *a, const struct machine_desc *desc)
+{
+	if (!desc->has_fwcfg)
+		return;
+	aml_device(a, "FWCF");
+	aml_name(a, "_HID");
+	aml_string(a, "QEMU0002");
+	aml_name(a, "_STA");
+	aml_int(a, 0x0b); /* present and working, not shown */
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_res_io(a, FW_CFG_PORT_SELECT,
+		   FW_CFG_PORTS_END - FW_CFG_PORT_SELECT);
+	aml_close(a);
+	aml_close(a);
+}
+
 /* ---- the rest ---- */
 
 /* Linux uses ECAM only when a device like this one reserves it. */
@@ -483,7 +505,7 @@ static void hpet_device(struct aml *a, const struct machine_desc *desc)
 	device(a, "HPET", "PNP0103");
 	aml_name(a, "_CRS");
 	aml_resources(a);
-	aml_res_memory(a, DESC_HPET_BASE, 0x400);
+	aml_res_memory(a, HPET_BASE, HPET_BYTES);
 	aml_close(a);
 	aml_close(a);
 }
@@ -556,6 +578,7 @@ void acpi_dsdt_build(const struct machine_desc *desc, struct tbuf *out)
 	if (desc->has_lpc) {
 		aml_scope(a, "PC00");
 		lpc_bridge(a, desc);
+		fwcfg_device(a, desc);
 		aml_close(a);
 		interrupt_links(a, desc);
 	}

@@ -32,7 +32,6 @@
 #define DESC_HIGH_RAM_BASE 0x100000000ull
 #define DESC_ECAM_BYTES	   (256ull << 20)
 #define DESC_IOAPIC_BASE   0xfec00000u
-#define DESC_HPET_BASE	   0xfed00000u
 #define DESC_LAPIC_BASE	   0xfee00000u
 #define DESC_SCI_IRQ	   9u
 #define DESC_BUSES_MAX	   256u
@@ -55,6 +54,7 @@ struct machine_desc {
 	struct pci_addr lpc_addr;
 	unsigned coms; /* bit n: COM n + 1 is there */
 	bool has_i8042;
+	bool has_fwcfg;
 	bool has_screen;	/* a display and someone before it */
 	uint16_t pm_base;	/* of the ACPI ports */
 	uint32_t hpet_block_id; /* low half of its capabilities; 0: no HPET */

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "base/hash.h"
+#include "dev/hpet.h"
 #include "dev/rtc.h"
 #include "machine/boot_linux.h"
 #include "machine/desc.h"
@@ -238,6 +239,8 @@ int load_describe(const struct load_params *p, struct desc_bus *buses,
 	    .has_lpc = lpc != NULL,
 	    .has_mptable = mptable && !p->firmware,
 	    .has_screen = p->has_screen,
+	    .has_fwcfg = p->firmware != NULL,
+	    .hpet_block_id = p->has_hpet ? hpet_block_id() : 0,
 	    .tpm = p->tpm,
 	    .root = p->root,
 	};

@@ -34,7 +34,7 @@ struct load_params {
 	struct pci_host *pci;
 	struct kvm_vm *kvm;
 	struct firmware *firmware; /* NULL: a kernel is loaded */
-	bool has_screen;
+	bool has_screen, has_hpet;
 	const struct tpm_acpi *tpm; /* NULL: none */
 };
 

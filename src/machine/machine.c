@@ -15,6 +15,8 @@
 #include "backend/input.h"
 #include "base/log.h"
 #include "dev/fbuf/fbuf_model.h"
+#include "dev/hpet.h"
+#include "dev/rtc.h"
 #include "dev/tpm/crb.h"
 #include "kvm/kvm.h"
 #include "machine/catalog.h"
@@ -45,6 +47,8 @@ struct machine {
 	struct pci_host *pci;
 	struct vfio_ctx *vfio;
 	struct input_hub *input;
+	struct hpet *hpet; /* NULL: left out */
+	struct rtc *rtc;   /* NULL: none; for the HPET */
 	struct tpm_crb *tpm;
 	struct tpm_acpi tpm_acpi;
 	struct fbuf *fbuf;	   /* NULL: no screen */
@@ -147,6 +151,29 @@ static int create_memory(struct machine *m, struct err *err)
 
 /* ---- processors ---- */
 
+static int processor_options(struct cfg *root, struct err *err,
+			     struct kvm_params *params)
+{
+	bool show_kvm = true;
+
+	if (cfg_bool(root, "x86.strictio", false, err, &params->strict_io) ||
+	    cfg_bool(root, "x86.strictmsr", true, err, &params->strict_msr) ||
+	    cfg_bool(root, "x86.x2apic", true, err, &params->x2apic) ||
+	    cfg_bool(root, "x86.hyperv", false, err, &params->hyperv) ||
+	    cfg_bool(root, "x86.kvm", true, err, &show_kvm) ||
+	    cfg_bool(root, "x86.hide_hypervisor", false, err,
+		     &params->no_hypervisor))
+		return -EINVAL;
+	params->no_kvm = !show_kvm;
+	if (params->hyperv && params->no_hypervisor)
+		return err_set(
+		    err, -EINVAL,
+		    "x86.hide_hypervisor and x86.hyperv: a guest that"
+		    " sees no hypervisor does not look for Hyper-V;"
+		    " set only one to true");
+	return 0;
+}
+
 static int create_kvm(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
@@ -165,9 +192,7 @@ static int create_kvm(struct machine *m, struct err *err)
 	params.sockets = m->topology.sockets;
 	params.cores = m->topology.cores;
 	params.threads = m->topology.threads;
-	if (cfg_bool(root, "x86.strictio", false, err, &params.strict_io) ||
-	    cfg_bool(root, "x86.strictmsr", true, err, &params.strict_msr) ||
-	    cfg_bool(root, "x86.x2apic", true, err, &params.x2apic) ||
+	if (processor_options(root, err, &params) ||
 	    kvm_vm_create(&params, err, &m->kvm) ||
 	    kvm_vm_add_ram(m->kvm, m->gmem, err))
 		return -EINVAL;
@@ -312,14 +337,40 @@ static int note_fbuf(void *ctx, struct pci_dev *dev)
 	return m->fbuf != NULL;
 }
 
+/* Interrupts 0 and 8 change hands between the old timers and the HPET. */
+static void hpet_has_irqs(void *ctx, bool on)
+{
+	struct machine *m = ctx;
+	struct irq_ctl *irq = m->env.irq;
+	int r = irq->ops->timer_irq(irq->ctx, !on);
+
+	if (r)
+		log_guest("hpet: the 8254 keeps interrupt 0: %s", strerror(-r));
+	if (m->rtc)
+		rtc_release_irq(m->rtc, on);
+}
+
+static int make_hpet(struct machine *m, struct err *err)
+{
+	struct lpc *lpc = load_find_lpc(m->pci);
+	bool wanted;
+	int r = cfg_bool(m->params.root, "x86.hpet", true, err, &wanted);
+
+	m->rtc = lpc ? lpc_rtc(lpc) : NULL;
+	if (!r && wanted)
+		r = hpet_create(&m->env, hpet_has_irqs, m, err, &m->hpet);
+	return r;
+}
+
 /* What is neither a PCI function nor behind the LPC bridge. */
 static int create_others(struct machine *m, struct err *err)
 {
 	struct cfg *tpm = cfg_find(m->params.root, "tpm");
-	int r = 0;
+	int r;
 
 	(void)pci_host_for_each(m->pci, note_fbuf, m);
-	if (tpm) {
+	r = make_hpet(m, err);
+	if (!r && tpm) {
 		r = tpm_crb_create(&m->env, tpm, err, &m->tpm);
 		m->tpm_acpi = tpm_crb_acpi();
 	}
@@ -453,6 +504,7 @@ int machine_load(struct machine *m, struct err *err)
 	    .kvm = m->kvm,
 	    .firmware = m->firmware,
 	    .has_screen = m->fbuf != NULL,
+	    .has_hpet = m->hpet != NULL,
 	    .tpm = m->tpm ? &m->tpm_acpi : NULL,
 	};
 
@@ -505,6 +557,7 @@ void machine_destroy(struct machine *m)
 		kvm_vm_stop(m->kvm);
 	firmware_destroy(m->firmware);
 	tpm_crb_destroy(m->tpm);
+	hpet_destroy(m->hpet);
 	pci_host_destroy(m->pci);
 	input_hub_destroy(m->input);
 	vfio_ctx_destroy(m->vfio);

@@ -64,7 +64,6 @@ static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI 5.2.5.3");
 #define ACPI_FADT_WBINVD       0x00000001
 #define ACPI_FADT_PROC_C1      0x00000004
 #define ACPI_FADT_NO_SLEEP_BTN 0x00000020
-#define ACPI_FADT_NO_FIXED_RTC 0x00000040
 #define ACPI_FADT_TMR_32BIT    0x00000100
 #define ACPI_FADT_RESET_REG    0x00000400
 #define ACPI_FADT_HEADLESS     0x00001000

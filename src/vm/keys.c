@@ -48,6 +48,8 @@ static const struct key key_table[] = {
     {"wired_memory", KEY_USED, false},
     {"hostbridge", KEY_USED, false},
     {"fwcfg", KEY_USED, false},
+    {"hyperv", KEY_USED, false},
+    {"hide_hypervisor", KEY_USED, false},
     {"ignore_bad_msr", KEY_USED, false},
     {"ignore_msr", KEY_USED, false},
     {"bhyve_options", KEY_USED, false},

@@ -512,6 +512,24 @@ static int boot_plan(struct planner *p)
 	return rc;
 }
 
+/* What a guest is told of the hypervisor: keys that vm-bhyve does not have. */
+static void processor_plan(struct planner *p)
+{
+	static const struct {
+		const char *key, *option;
+	} known[] = {
+	    {"hyperv", "x86.hyperv=true"},
+	    {"hide_hypervisor", "x86.hide_hypervisor=true"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!conf_bool(p->conf, known[i].key, false))
+			continue;
+		words_add(&p->plan->options, "-o");
+		words_add(&p->plan->options, "%s", known[i].option);
+	}
+}
+
 static int options_plan(struct planner *p)
 {
 	struct words *options = &p->plan->options;
@@ -538,6 +556,7 @@ static int options_plan(struct planner *p)
 	}
 	if (conf_bool(p->conf, "utctime", true))
 		words_add(options, "-u");
+	processor_plan(p);
 	if (!asked && plan_is_wired(p->conf))
 		words_add(options, "-S");
 	if (p->next.beyond_bus0)

@@ -130,6 +130,38 @@ static void lpc_port_without_path_is_a_bit_bucket(void **state)
 	assert_int_equal(fake_in8(fake, 0x2fd), 0x60);
 }
 
+/* Also while interrupt 8 is the HPET's. */
+static void alarm_is_an_acpi_event(void **state)
+{
+	struct fake *fake = *state;
+	struct lpc *lpc = create_lpc(fake);
+
+	rtc_release_irq(lpc_rtc(lpc), true);
+	fake_out8(fake, 0xb2, 0xa0);
+	fake_out8(fake, 0x403, 0x04);
+	fake_out8(fake, 0x70, 0x01); /* alarm: any second, minute, hour */
+	fake_out8(fake, 0x71, 0xff);
+	fake_out8(fake, 0x70, 0x03);
+	fake_out8(fake, 0x71, 0xff);
+	fake_out8(fake, 0x70, 0x05);
+	fake_out8(fake, 0x71, 0xff);
+	fake_advance(fake, NS_PER_S);
+	assert_int_equal(fake_in8(fake, 0x401), 0);
+	fake_out8(fake, 0x70, 0x0b);
+	fake_out8(fake, 0x71, 0x22); /* AF is set already: at once */
+	assert_int_equal(fake_in8(fake, 0x401), 0x04);
+	assert_true(fake->line[9] && !fake->line[8]);
+	fake_out8(fake, 0x401, 0x04);
+	assert_false(fake->line[9]);
+	fake_advance(fake, 2 * NS_PER_S);
+	/* Once for each time the clock's flag is taken back. */
+	assert_false(fake->line[9]);
+	fake_out8(fake, 0x70, 0x0c);
+	assert_int_equal(fake_in8(fake, 0x71) & 0x20, 0x20);
+	fake_advance(fake, NS_PER_S);
+	assert_true(fake->line[9]);
+}
+
 static void lpc_presses_the_power_button(void **state)
 {
 	struct fake *fake = *state;
@@ -348,6 +380,7 @@ int main(void)
 	    TEST(lpc_makes_the_ports_it_is_told),
 	    TEST(lpc_port_without_path_is_a_bit_bucket),
 	    TEST(lpc_presses_the_power_button),
+	    TEST(alarm_is_an_acpi_event),
 	    TEST(lpc_routes_pirqs),
 	    TEST(lpc_has_its_place),
 	    TEST(lpc_failure_leaves_nothing_behind),

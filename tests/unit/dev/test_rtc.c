@@ -510,6 +510,25 @@ static void reset_keeps_time_and_drops_interrupts(void **state)
 	check_time(cw, "2024-02-29 12:34:57 5");
 }
 
+/* Interrupt 8 is the HPET's for a while: flags go on, the line stays down. */
+static void interrupt_can_be_released(void **state)
+{
+	struct clockwork *cw = *state;
+
+	wr(cw, 0x0b, 0x12);
+	fake_advance(&cw->fake, S);
+	assert_true(cw->fake.line[RTC_IRQ]);
+	rtc_release_irq(cw->rtc, true);
+	assert_false(cw->fake.line[RTC_IRQ]);
+	assert_int_equal(rd(cw, 0x0c) & 0x90, 0x90);
+	fake_advance(&cw->fake, S);
+	assert_false(cw->fake.line[RTC_IRQ]);
+	rtc_release_irq(cw->rtc, false);
+	assert_true(cw->fake.line[RTC_IRQ]);
+	assert_int_equal(rd(cw, 0x0c) & 0x90, 0x90);
+	assert_false(cw->fake.line[RTC_IRQ]);
+}
+
 #define TEST(fn)     cmocka_unit_test_setup_teardown(fn, setup_rtc, teardown)
 #define TEST_RAW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
@@ -538,6 +557,7 @@ int main(void)
 	    TEST(nvram),
 	    TEST(read_only_registers),
 	    TEST(reset_keeps_time_and_drops_interrupts),
+	    TEST(interrupt_can_be_released),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

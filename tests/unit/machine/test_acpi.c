@@ -86,6 +86,7 @@ static void roots_lead_to_all_tables(void **state UNUSED)
 	const struct acpi_header *rsdt, *xsdt;
 	const struct acpi_fadt *fadt;
 	const struct acpi_facs *facs;
+	const struct acpi_hpet *hpet;
 	unsigned i;
 
 	assert_memory_equal(w.rsdp->signature, "RSD PTR ", 8);
@@ -93,9 +94,9 @@ static void roots_lead_to_all_tables(void **state UNUSED)
 	assert_int_equal(tables_sum(w.rsdp, 36), 0);
 	rsdt = table_at(&w, w.rsdp->rsdt);
 	xsdt = table_at(&w, w.rsdp->xsdt);
-	assert_int_equal((rsdt->length - 36) / 4, 4);
-	assert_int_equal((xsdt->length - 36) / 8, 4);
-	for (i = 0; i < 4; i++)
+	assert_int_equal((rsdt->length - 36) / 4, 5);
+	assert_int_equal((xsdt->length - 36) / 8, 5);
+	for (i = 0; i < 5; i++)
 		assert_int_equal(
 		    tbuf_int((const uint8_t *)(rsdt + 1) + 4 * i, 4),
 		    tbuf_int((const uint8_t *)(xsdt + 1) + 8 * i, 8));
@@ -109,27 +110,27 @@ static void roots_lead_to_all_tables(void **state UNUSED)
 	assert_non_null(find_table(&w, "APIC"));
 	assert_non_null(find_table(&w, "MCFG"));
 	assert_non_null(find_table(&w, "SPCR"));
-	assert_null(find_table(&w, "HPET"));
+	hpet = find_table(&w, "HPET");
+	assert_non_null(hpet);
+	assert_int_equal(hpet->block_id, 0x8086a201);
+	assert_int_equal(hpet->address.address, 0xfed00000);
 	world_fini(&w);
 }
 
 static void tables_follow_the_machine(void **state UNUSED)
 {
 	struct machine_desc desc = tables_standard();
-	const struct acpi_hpet *hpet;
 	const struct acpi_fadt *fadt;
 	struct world w;
 
 	desc.ecam_base = 0;
 	desc.coms = 2;
 	desc.has_i8042 = false;
-	desc.hpet_block_id = 0x12345678;
+	desc.hpet_block_id = 0;
 	w = world_of(&desc);
 	assert_null(find_table(&w, "MCFG"));
 	assert_null(find_table(&w, "SPCR"));
-	hpet = find_table(&w, "HPET");
-	assert_non_null(hpet);
-	assert_int_equal(hpet->block_id, 0x12345678);
+	assert_null(find_table(&w, "HPET"));
 	fadt = find_table(&w, "FACP");
 	assert_int_equal(fadt->iapc_boot_arch & ACPI_BOOT_8042, 0);
 	world_fini(&w);
@@ -368,7 +369,8 @@ static void iasl_accepts_the_tables(void **state UNUSED)
 		skip();
 	}
 	compile_all(&desc);
-	desc.hpet_block_id = 0x80860801;
+	desc.hpet_block_id = 0;
+	desc.has_fwcfg = false;
 	desc.cpus = desc.sockets = 300;
 	desc.has_lpc = false;
 	desc.coms = 0;

@@ -293,6 +293,10 @@ static void test_options(void **state)
 	    " -p 0:1 -x -S -U U");
 	expect_options("cpu=1\nmemory=1G\npassthru0=1/0/0\n",
 		       "-c 1 -m 1G -AHPw -u -S");
+	expect_options("cpu=1\nmemory=1G\nhyperv=yes\n",
+		       "-c 1 -m 1G -AHPw -u -o x86.hyperv=true");
+	expect_options("cpu=1\nmemory=1G\nhyperv=no\nhide_hypervisor=yes\n",
+		       "-c 1 -m 1G -AHPw -u -o x86.hide_hypervisor=true");
 }
 
 static void test_passthru_syntax(void **state)
