@@ -6,15 +6,15 @@ BUILD  ?= build
 SAN    ?= $(BUILD)/san
 JOBS   ?= $(shell nproc)
 
-.PHONY: all setup-build setup-test setup-lab san demo check unit cli lint lab-check soak bench fuzz \
-	install fmt clean
+.PHONY: all setup-build setup-test setup-lab setup-browser san demo check unit cli \
+	lint lab-check browser soak bench fuzz install fmt clean
 
 all: setup-build
 	@test -f $(BUILD)/build.ninja || tools/quiet meson setup $(BUILD) -Dtests=false
 	@ninja -C $(BUILD) -j $(JOBS) --quiet
 
 # Each target installs only what it needs.
-setup-build setup-test setup-lab:
+setup-build setup-test setup-lab setup-browser:
 	@tools/setup $(@:setup-%=%)
 
 # The same sources with AddressSanitizer and UBSan, for the unit tests.
@@ -42,6 +42,10 @@ lint: setup-test
 
 lab-check: all setup-lab
 	@tools/check lab
+
+# A screen in a browser: headless Chromium through noVNC (100 MB of packages).
+browser: all san setup-browser
+	@tools/check browser
 
 # 50 reboots, kill -9 at random points: too long for every commit.
 soak: all setup-lab

@@ -19,6 +19,14 @@ die() {
 	exit 1
 }
 
+# download PACKAGE DIRECTORY: a Debian package, as a file. (As root, apt would
+# download as the user _apt, who may not write there.)
+download() {
+	(cd "$2" && rm -f "$1"_*.deb &&
+		apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$1") ||
+		die "cannot download $1; try: apt-get update"
+}
+
 # older PRODUCT INPUT...: does PRODUCT have to be made (again)?
 older() {
 	local product=$1 input

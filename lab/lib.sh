@@ -260,9 +260,9 @@ nothing_held() {
 	expect_eq '' "$(holders)" "VFIO groups and VMs in use"
 }
 
-# refused PATTERN OPTION...: byway says why not in one line that matches, exits
-# with status 4 before the guest runs, and holds nothing afterwards
-refused() {
+# byway_refuses PATTERN OPTION...: byway says why not in one line that matches,
+# and exits with status 4 before the guest runs
+byway_refuses() {
 	refused_pattern=$1
 	shift
 	echo "expected: $refused_pattern"
@@ -276,6 +276,11 @@ refused() {
 	expect_eq 1 "$(wc -l <said.err)" "lines on standard error"
 	grep -Eq -- "^byway: .*$refused_pattern" said.err ||
 		fail "standard error does not match: $refused_pattern"
+}
+
+# refused PATTERN OPTION...: the same, and it holds nothing afterwards
+refused() {
+	byway_refuses "$@"
 	nothing_held
 }
 

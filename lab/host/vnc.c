@@ -4,8 +4,9 @@
 //
 //	vnc WHERE size             WIDTHxHEIGHT, the encodings it confirmed
 //	vnc WHERE shot FILE        the screen as a PPM file
-//	vnc WHERE text FONT        the characters on it: the lines of a Linux
-//	                           console in FONT (PSF 1, 8 pixels wide)
+//	vnc WHERE text FONT [TOP]  the characters on it: the lines of a Linux
+//	                           console in FONT (PSF 1, 8 pixels wide), whose
+//	                           first begins TOP pixels down
 //	vnc WHERE type TEXT        by symbol, and without Shift, as an on-screen
 //	                           keyboard does; \n is Return
 //	vnc WHERE keys CODE...     by set 1 scan code in hex (bit 7: after e0),
@@ -13,9 +14,11 @@
 //	vnc WHERE move X Y         the pointer; "click" also presses button 1
 //
 // WHERE is HOST:PORT (a number and a number) or the path of a unix socket.
+// The password is in the environment, VNC_PASSWORD.
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <linux/if_alg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -122,6 +125,66 @@ static void connect_to(struct screen *screen, char *where)
 		err(1, "%s", where);
 }
 
+/*
+ * VNC authentication: the challenge comes back encrypted with DES, the key
+ * being the password, each byte's bits the other way round. The kernel has
+ * DES.
+ */
+static void encrypt(const char *password, uint8_t challenge[16])
+{
+	const struct sockaddr_alg alg = {.salg_family = AF_ALG,
+					 .salg_type = "skcipher",
+					 .salg_name = "ecb(des)"};
+	char control[CMSG_SPACE(sizeof(uint32_t))] = {0};
+	struct iovec iov = {challenge, 16};
+	struct msghdr msg = {.msg_control = control,
+			     .msg_controllen = sizeof(control),
+			     .msg_iov = &iov,
+			     .msg_iovlen = 1};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	uint8_t key[8] = {0};
+	int sock, op, i;
+
+	for (i = 0; i < 64 && password[i / 8]; i++)
+		if (password[i / 8] >> i % 8 & 1)
+			key[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	cmsg->cmsg_level = SOL_ALG;
+	cmsg->cmsg_type = ALG_SET_OP;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(uint32_t));
+	*(uint32_t *)CMSG_DATA(cmsg) = ALG_OP_ENCRYPT;
+	sock = socket(AF_ALG, SOCK_SEQPACKET, 0);
+	if (bind(sock, (const struct sockaddr *)&alg, sizeof(alg)) != 0 ||
+	    setsockopt(sock, SOL_ALG, ALG_SET_KEY, key, sizeof(key)) != 0)
+		err(1, "DES of the kernel");
+	op = accept(sock, NULL, 0);
+	if (sendmsg(op, &msg, 0) != 16 || read(op, challenge, 16) != 16)
+		err(1, "DES of the kernel");
+	close(op);
+	close(sock);
+}
+
+/* Chooses what the server offers; ends the program if that lets nobody in. */
+static void authenticate(struct screen *screen)
+{
+	const char *password = getenv("VNC_PASSWORD");
+	uint8_t count, types[255], challenge[16];
+
+	get(screen, &count, 1);
+	get(screen, types, count);
+	if (memchr(types, 1, count)) {
+		put(screen, "\1", 1);
+	} else if (!password || !memchr(types, 2, count)) {
+		errx(1, "the server wants a password");
+	} else {
+		put(screen, "\2", 1);
+		get(screen, challenge, sizeof(challenge));
+		encrypt(password, challenge);
+		put(screen, challenge, sizeof(challenge));
+	}
+	if (get_u32(screen) != 0)
+		errx(1, "refused");
+}
+
 static void greet(struct screen *screen)
 {
 	/* 32 bits a pixel, little-endian, 8 bits a colour, red uppermost. */
@@ -143,20 +206,14 @@ static void greet(struct screen *screen)
 					    0xff,
 					    ENC_KEY_EVENT >> 8 & 0xff,
 					    ENC_KEY_EVENT & 0xff};
-	uint8_t version[12], count, types[255];
+	uint8_t version[12];
 	unsigned width, height;
 
 	get(screen, version, sizeof(version));
 	if (memcmp(version, "RFB 003.008\n", sizeof(version)) != 0)
 		errx(1, "not RFB 3.8: %.11s", version);
 	put(screen, version, sizeof(version));
-	get(screen, &count, 1);
-	get(screen, types, count);
-	if (!memchr(types, 1, count))
-		errx(1, "the server wants a password");
-	put(screen, "\1", 1);
-	if (get_u32(screen) != 0)
-		errx(1, "refused");
+	authenticate(screen);
 	put(screen, "\1", 1); /* shared with other clients */
 	width = get_u16(screen);
 	height = get_u16(screen);
@@ -315,7 +372,8 @@ static char read_cell(const struct screen *screen, const struct font *font,
 	return '?';
 }
 
-static void print_text(const struct screen *screen, const char *font_name)
+static void print_text(const struct screen *screen, const char *font_name,
+		       size_t top)
 {
 	struct font font;
 	char *line = malloc(screen->width / 8 + 1);
@@ -324,7 +382,8 @@ static void print_text(const struct screen *screen, const char *font_name)
 	if (!line)
 		err(1, NULL);
 	load_font(&font, font_name);
-	for (y = 0; y + font.header[3] <= screen->height; y += font.header[3]) {
+	for (y = top; y + font.header[3] <= screen->height;
+	     y += font.header[3]) {
 		for (x = 0, len = 0; x + 8 <= screen->width; x += 8) {
 			line[x / 8] = read_cell(screen, &font, x, y);
 			if (line[x / 8] != ' ')
@@ -401,7 +460,7 @@ static void point(struct screen *screen, const char *x, const char *y,
 
 static int usage(void)
 {
-	errx(2, "usage: vnc WHERE size|shot FILE|text FONT|type TEXT|"
+	errx(2, "usage: vnc WHERE size|shot FILE|text FONT [TOP]|type TEXT|"
 		"keys CODE...|move X Y|click X Y");
 }
 
@@ -423,8 +482,9 @@ int main(int argc, char **argv)
 		       screen.has_key_event ? " keys" : "");
 	} else if (strcmp(what, "shot") == 0 && argc == 4) {
 		shoot(&screen, argv[3]);
-	} else if (strcmp(what, "text") == 0 && argc == 4) {
-		print_text(&screen, argv[3]);
+	} else if (strcmp(what, "text") == 0 && (argc == 4 || argc == 5)) {
+		print_text(&screen, argv[3],
+			   argc == 5 ? strtoul(argv[4], NULL, 10) : 0);
 	} else if (strcmp(what, "type") == 0 && argc == 4) {
 		type_text(&screen, argv[3]);
 	} else if (strcmp(what, "keys") == 0 && argc > 3) {

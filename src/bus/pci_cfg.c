@@ -52,7 +52,7 @@ static uint64_t bar_register_base(const struct pci_dev *dev, unsigned index)
 	if (index == PCI_BAR_ROM)
 		return v & PCI_ROM_ADDRESS_MASK;
 	if (bar->kind == PCI_BAR_IO)
-		return v & PCI_BASE_ADDRESS_IO_MASK & 0xffff;
+		return v & (uint32_t)PCI_BASE_ADDRESS_IO_MASK;
 	v &= (uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
 	if (bar->kind == PCI_BAR_MEM64)
 		v |= (uint64_t)pci_cfg32(dev, pci_bar_reg(index) + 4) << 32;

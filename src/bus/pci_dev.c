@@ -157,9 +157,13 @@ static void bar_register_init(struct pci_dev *dev, unsigned index)
 	if (bar->prefetch)
 		fixed |= PCI_BASE_ADDRESS_MEM_PREFETCH;
 	pci_set32(dev, off, fixed);
+	/*
+	 * All 32 bits of an I/O BAR, though ports have 16: SeaBIOS takes zeros
+	 * in the upper half for a size of 4 GiB.
+	 */
 	pci_wmask32(dev, off,
 		    (uint32_t)mask &
-			(bar->kind == PCI_BAR_IO ? 0xfffcu : 0xfffffff0u));
+			(bar->kind == PCI_BAR_IO ? 0xfffffffcu : 0xfffffff0u));
 	if (bar->kind == PCI_BAR_MEM64)
 		pci_wmask32(dev, off + 4, (uint32_t)(mask >> 32));
 }

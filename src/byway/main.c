@@ -242,14 +242,9 @@ static int finish(struct program *p, int r)
 
 static int stage_run(struct program *p, struct err *err)
 {
-	struct status running = {.kind = STATUS_RUNNING};
-	int r = machine_start(p->machine, err);
-
-	if (r)
+	if (machine_start(p->machine, err))
 		return fail(p, err);
-	control_status(p->control, &running);
-	r = evloop_run(p->loop);
-	return finish(p, r);
+	return finish(p, evloop_run(p->loop));
 }
 
 static void program_destroy(struct program *p)

@@ -513,10 +513,16 @@ int machine_load(struct machine *m, struct err *err)
 
 static int start_vcpus(struct machine *m, struct err *err)
 {
+	const struct status running = {.kind = STATUS_RUNNING};
+	int r;
+
 	ev_timer_arm(m->dead_timer, DEAD_CHECK_NS);
 	if (m->cf8_drains < CF8_DRAINS)
 		ev_timer_arm(m->cf8_timer, CF8_DRAIN_NS);
-	return kvm_vm_start(m->kvm, err);
+	r = kvm_vm_start(m->kvm, err);
+	if (!r)
+		m->params.event(m->params.event_ctx, &running);
+	return r;
 }
 
 /* The screen's first client is there. */

@@ -6,7 +6,8 @@
  *   machine_create()  opens everything named in the configuration and builds
  *                     the devices; nothing of the guest has run
  *   machine_load()    puts the boot image and the tables into guest memory
- *   machine_start()   starts the vCPUs
+ *   machine_start()   starts the vCPUs, or, where the screen waits for its
+ *                     first viewer, sees to it; "running" is told when they do
  *   ... the event loop runs until the machine ends (evloop_stop()) ...
  *   machine_stop()    vCPUs joined, passed-through devices quiesced, reset
  *                     and verified; says how the guest ended

@@ -83,7 +83,7 @@ static void test_header_and_sizing(void **state UNUSED)
 	fake_cfg_write(&bus, at, 0x10, 4, 0xffffffff);
 	assert_int_equal(fake_cfg_read(&bus, at, 0x10, 4), 0xffffc000);
 	fake_cfg_write(&bus, at, 0x14, 4, 0xffffffff);
-	assert_int_equal(fake_cfg_read(&bus, at, 0x14, 4), 0xffe1);
+	assert_int_equal(fake_cfg_read(&bus, at, 0x14, 4), 0xffffffe1);
 	fake_cfg_write(&bus, at, 0x18, 4, 0xffffffff);
 	fake_cfg_write(&bus, at, 0x1c, 4, 0xffffffff);
 	assert_int_equal(fake_cfg_read(&bus, at, 0x18, 4), 0xc000000c);
@@ -118,6 +118,26 @@ static void test_move_at_run_time(void **state UNUSED)
 	assert_false(d.pci.bar[2].mapped);
 	fake_cfg_write(&bus, at, 4, 2, 2);
 	assert_int_equal(aspace_read(bus.mmio, 0xd0000020, 4, &v), 0);
+	fake_bus_fini(&bus);
+}
+
+/* Ports have 16 bits; BARs for them have 32, and firmware reads all of them. */
+static void test_io_bar_beyond_ports(void **state UNUSED)
+{
+	struct fake_bus bus;
+	struct device d;
+	uint64_t v;
+
+	fake_bus_init(&bus);
+	device_add(&bus, &d, at);
+	assert_int_equal(pci_host_assign(bus.host, &windows, true, NULL), 0);
+	fake_cfg_write(&bus, at, 0x14, 4, 0xffffffff);
+	assert_false(d.pci.bar[1].mapped);
+	fake_cfg_write(&bus, at, 0x14, 4, 0x1a000);
+	assert_int_equal(fake_cfg_read(&bus, at, 0x14, 4), 0x1a001);
+	assert_int_equal(aspace_read(bus.pio, 0xa000, 4, &v), -ENXIO);
+	fake_cfg_write(&bus, at, 0x14, 4, 0xffe0);
+	assert_int_equal(aspace_read(bus.pio, 0xffe0, 4, &v), 0);
 	fake_bus_fini(&bus);
 }
 
@@ -327,6 +347,7 @@ int main(void)
 	    cmocka_unit_test(test_empty_slot),
 	    cmocka_unit_test(test_header_and_sizing),
 	    cmocka_unit_test(test_move_at_run_time),
+	    cmocka_unit_test(test_io_bar_beyond_ports),
 	    cmocka_unit_test(test_move_through_overlap),
 	    cmocka_unit_test(test_sizing_probe_is_not_decoded),
 	    cmocka_unit_test(test_window_too_small),
