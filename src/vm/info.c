@@ -299,9 +299,34 @@ static void device_state_print(const struct view *v, const struct hostpci *host,
 		subfield("state", "ready");
 }
 
+static void devices_state_print(const struct view *v,
+				const struct pcinames *names, unsigned n,
+				const struct claims *claims)
+{
+	struct plan_passthru pt;
+	struct pcidevs devs;
+	struct err err = {0};
+	size_t pool = strlen(POOL_PREFIX);
+
+	if (plan_passthru_parse(v->conf, n, &err, &pt) < 0) {
+		subfield("state", err.msg);
+	} else if (strncmp(pt.address, POOL_PREFIX, pool) == 0) {
+		subfield("state", "a device of the pool is found at the start");
+	} else if (pcinames_resolve(names, pt.address, false, &err, &devs) <
+		   0) {
+		subfield("state", err.msg);
+	} else {
+		for (size_t i = 0; i < devs.count; i++) {
+			subfield("address", devs.dev[i]->bdf);
+			device_state_print(v, names->host, devs.dev[i], claims);
+		}
+	}
+}
+
 static void passthru_print(const struct view *v)
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	CLEANUP_PCINAMES struct pcinames names = {0};
 	CLEANUP_CLAIMS struct claims claims = {0};
 	unsigned count = plan_passthru_count(v->conf);
 	struct err err = {0};
@@ -309,28 +334,15 @@ static void passthru_print(const struct view *v)
 	if (count == 0)
 		return;
 	if (hostpci_open(v->place->host_root, &err, &host) < 0 ||
-	    claims_load(v->place, v->guest->name, &err, &claims) < 0)
+	    pcinames_load(v->place, host, &err, &names) < 0 ||
+	    claims_load(v->place, &names, v->guest->name, &err, &claims) < 0)
 		say_warning("%s", err.msg);
 	for (unsigned n = 0; n < count; n++) {
-		const struct hostpci_dev *dev = NULL;
-		char bdf[HOSTPCI_BDF_MAX] = "";
-		struct hostpci_addr addr;
-
 		printf("\n  passthru\n    number: %u\n", n);
 		subfield("device", conf_get(v->conf, "passthru%u", n));
 		subfield("options", conf_get(v->conf, "passthru%u_options", n));
-		if (claims_address(v->conf, n, &err, &addr) < 0) {
-			subfield("state", err.msg);
-			continue;
-		}
-		hostpci_format_bdf(addr, bdf);
-		subfield("address", bdf);
-		if (host)
-			dev = hostpci_find(host, addr);
-		if (dev)
-			device_state_print(v, host, dev, &claims);
-		else
-			subfield("state", "not on this host");
+		if (names.host)
+			devices_state_print(v, &names, n, &claims);
 	}
 }
 
