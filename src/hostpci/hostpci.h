@@ -229,4 +229,25 @@ MUST_CHECK int hostpci_release(struct hostpci *host,
 MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
 				  int *ret_pid);
 
+struct hostpci_sriov {
+	unsigned total; /* 0: cannot have virtual functions */
+	unsigned count;
+};
+void hostpci_sriov(const struct hostpci *host, const struct hostpci_dev *dev,
+		   struct hostpci_sriov *ret_sriov);
+
+/* The virtual function `number` of a PF, NULL when there is none. */
+const struct hostpci_dev *hostpci_virtfn(const struct hostpci *host,
+					 const struct hostpci_dev *dev,
+					 unsigned number);
+
+/*
+ * Gives the function `count` virtual functions, which no driver of the host is
+ * bound to; what there are of another number are removed first. -EBUSY when
+ * one of those is in use. The snapshot is not renewed.
+ */
+MUST_CHECK int hostpci_sriov_set(struct hostpci *host,
+				 const struct hostpci_dev *dev, unsigned count,
+				 struct err *err);
+
 #endif

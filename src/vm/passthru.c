@@ -31,7 +31,7 @@ void pciview_close(struct pciview *view)
 
 void options_shorten(const char *const *words, int argc, char **argv)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+	for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
 		for (size_t n = 0; words[n]; n++) {
 			const char *blank = strchr(words[n], ' ');
 			size_t len = (size_t)(blank - words[n]);
@@ -207,13 +207,20 @@ static int list_verbose(const struct place *place)
 
 /* The rest of each line is the command's own. */
 static const struct command actions[] = {
-    {"reserve", "[-fg] device ...", "take from the host",
+    {"reserve", "[-fg] [--persist [-ny]] device ...", "take from the host",
      "-f  also what the host is using\n"
-     "-g  with what else the host drives in its IOMMU group",
+     "-g  with what else the host drives in its IOMMU group\n"
+     "--persist  also at each boot: shows the files for udev and the initial\n"
+     "           RAM file system, asks, and writes them\n"
+     "-n  only show them    -y  do not ask, as with -f",
      passthru_reserve, false},
-    {"release", "[device ...]", "give back to the host",
+    {"release", "[device ...]", "give back to the host, for good",
      "Without a device: what guests that were killed had taken.",
      passthru_release, false},
+    {"sriov", "device number", "make virtual functions",
+     "0 removes them. They have no driver; those of a device with the name\n"
+     "nic0 are called nic0-vf0, nic0-vf1, ...",
+     passthru_sriov, false},
     {"name", "[-d name | name device]", "name a device; list the names",
      "A name means this very device, wherever its bus number goes. The name\n"
      "of a slot such as 3/0 means all its functions.\n"
@@ -260,15 +267,28 @@ static int action_run(const struct command *cmd, const struct place *place,
 int cmd_passthru(const struct command *cmd, const struct place *place, int argc,
 		 char **argv)
 {
-	bool verbose = false;
-	int option;
+	static const char *const words[] = {"json j", "svg s", NULL};
+	int form = 0, option;
 
-	while ((option = option_next(cmd, argc, argv, "+:v")) != -1) {
-		if (option != 'v')
+	options_shorten(words, argc, argv);
+	while ((option = option_next(cmd, argc, argv, "+:vjs")) != -1) {
+		if (option == '?')
 			return 1;
-		verbose = true;
+		if (form && form != option)
+			return say_usage(cmd, "passthru: -v, --json and --svg "
+					      "exclude each other");
+		form = option;
 	}
 	if (optind < argc)
 		return action_run(cmd, place, argc - optind, argv + optind);
-	return verbose ? list_verbose(place) : list_plain(place);
+	switch (form) {
+	case 'v':
+		return list_verbose(place);
+	case 'j':
+		return passthru_json(place);
+	case 's':
+		return passthru_svg(place);
+	default:
+		return list_plain(place);
+	}
 }

@@ -3,7 +3,8 @@
  * What the commands `vm passthru ...` share.
  *
  * passthru.c: the lists and the table of commands; passthru_bind.c: reserve and
- * release; passthru_name.c: names, pools, histories, quarantine.
+ * release; passthru_name.c: names, pools, histories, quarantine;
+ * passthru_sriov.c, passthru_json.c, passthru_svg.c: as they say.
  * Locking: none, one thread.
  */
 #ifndef VM_PASSTHRU_H
@@ -30,6 +31,11 @@ void pciview_close(struct pciview *view);
 command_fn passthru_reserve, passthru_release;
 command_fn passthru_name, passthru_pool;
 command_fn passthru_history, passthru_clear, passthru_accept;
+command_fn passthru_sriov;
+
+/* The lists for programs and for the eye; exit status. */
+int passthru_json(const struct place *place);
+int passthru_svg(const struct place *place);
 
 /* Every "--WORD" of `words` (ends with NULL) in argv becomes its option: the
  * letter after the blank, "json j". */

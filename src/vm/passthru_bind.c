@@ -4,6 +4,7 @@
 
 #include "vm/devlog.h"
 #include "vm/passthru.h"
+#include "vm/persist.h"
 
 #define DEVICES_MAX 256u
 
@@ -218,6 +219,82 @@ static int release_left(const struct place *place)
 	return status;
 }
 
+/* ---- at each boot ---- */
+
+/* All devices or none; a VF is made anew after each boot. */
+static int persist_extend(const struct pciview *view,
+			  const struct devlist *list, struct persist *persist)
+{
+	struct err err = {0};
+
+	if (persist_load(view->place, &err, persist) < 0)
+		return say_error("%s", err.msg);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct hostpci_dev *dev = list->dev[i];
+		struct hostpci_identity identity;
+		unsigned number;
+
+		if (hostpci_physfn(view->host, dev, &number))
+			return say_error("%s (%s): a virtual function is made "
+					 "anew after each boot and cannot be "
+					 "reserved for it",
+					 dev->bdf, dev->selector);
+		if (hostpci_is_bridge(dev))
+			return say_error("%s (%s): a bridge; a guest can only "
+					 "have the devices behind it",
+					 dev->bdf, dev->selector);
+		if (hostpci_identify(view->host, dev, &err, &identity) < 0 ||
+		    persist_add(persist, &identity, &err) < 0)
+			return say_error("%s", err.msg);
+	}
+	return 0;
+}
+
+/* A line for the initial RAM file system, which we leave to the person. */
+static void hint_print(const struct place *place)
+{
+	const char *hint = persist_hint(place);
+
+	if (hint[0])
+		printf("To have it so before the root file system is there as "
+		       "well: %s\n",
+		       hint);
+}
+
+static void forget_one(const struct pciview *view,
+		       const struct hostpci_dev *dev, struct persist *persist,
+		       bool *changed)
+{
+	struct hostpci_identity identity;
+
+	if (hostpci_identify(view->host, dev, NULL, &identity) == 0 &&
+	    persist_remove(persist, &identity)) {
+		printf("%s (%s): no longer reserved at boot\n", dev->selector,
+		       dev->bdf);
+		*changed = true;
+	}
+}
+
+/* What is given back is not taken again at the next boot. */
+static int persist_forget(const struct pciview *view,
+			  const struct devlist *list)
+{
+	struct persist persist;
+	struct err err = {0};
+	bool changed = false;
+
+	if (persist_load(view->place, &err, &persist) < 0)
+		return say_error("%s", err.msg);
+	for (size_t i = 0; i < list->count; i++)
+		forget_one(view, list->dev[i], &persist, &changed);
+	if (!changed)
+		return 0;
+	if (persist_save(view->place, &persist, &err) < 0)
+		return say_error("%s", err.msg);
+	hint_print(view->place);
+	return 0;
+}
+
 /* ---- commands ---- */
 
 /* No start may look at a device while it is bound or unbound. Where there is
@@ -230,35 +307,109 @@ static int turn_take(const struct place *place, int *ret_turn)
 	return rc < 0 && rc != -ENOENT ? say_error("%s", err.msg) : 0;
 }
 
-int passthru_reserve(const struct command *cmd, const struct place *place,
-		     int argc, char **argv)
+struct reserve_options {
+	unsigned flags;
+	bool group, persist, dry, yes;
+};
+
+static int reserve_options(const struct command *cmd, int argc, char **argv,
+			   struct reserve_options *opts)
 {
-	CLEANUP_CLOSE int turn = -1;
-	CLEANUP_PCIVIEW struct pciview view = {0};
-	struct devlist list = {.count = 0};
-	bool group = false;
-	unsigned flags = 0;
+	static const char *const words[] = {"persist p", NULL};
 	int option;
 
-	while ((option = option_next(cmd, argc, argv, "+:fg")) != -1) {
-		if (option == 'f')
-			flags |= HOSTPCI_FORCE;
-		else if (option == 'g')
-			group = true;
-		else
+	options_shorten(words, argc, argv);
+	while ((option = option_next(cmd, argc, argv, "+:fgpny")) != -1) {
+		switch (option) {
+		case 'f':
+			opts->flags |= HOSTPCI_FORCE;
+			opts->yes = true;
+			break;
+		case 'g':
+			opts->group = true;
+			break;
+		case 'p':
+			opts->persist = true;
+			break;
+		case 'n':
+			opts->dry = true;
+			break;
+		case 'y':
+			opts->yes = true;
+			break;
+		default:
 			return 1;
+		}
 	}
+	if (opts->dry && !opts->persist)
+		return say_usage(cmd, "%s: -n goes with --persist", cmd->name);
 	if (optind == argc)
 		return say_usage(cmd,
 				 "%s: expected an address such as 3/0/0, a "
 				 "slot such as 3/0 or a name",
 				 cmd->name);
-	if (turn_take(place, &turn) != 0 || pciview_open(place, &view) != 0 ||
-	    devices_find(&view.names, argc - optind, argv + optind, &list) !=
-		0 ||
-	    (group && siblings_add(view.host, &list) != 0))
+	return 0;
+}
+
+/* Shows what would be written, asks. Nobody's turn: a person takes time. */
+static int persist_ask(const struct place *place,
+		       const struct reserve_options *opts, int count,
+		       char **texts)
+{
+	CLEANUP_PCIVIEW struct pciview view = {0};
+	struct devlist list = {.count = 0};
+	struct persist persist;
+
+	if (pciview_open(place, &view) != 0 ||
+	    devices_find(&view.names, count, texts, &list) != 0 ||
+	    (opts->group && siblings_add(view.host, &list) != 0) ||
+	    persist_extend(&view, &list, &persist) != 0)
 		return 1;
-	return reserve_all(&view, &list, flags);
+	persist_show(place, &persist, stdout);
+	if (!opts->dry && !opts->yes && !confirm("Write this"))
+		return say_error("nothing was changed");
+	return 0;
+}
+
+static int reserve_persist(const struct pciview *view,
+			   const struct devlist *list, unsigned flags)
+{
+	struct persist persist;
+	struct err err = {0};
+
+	if (persist_extend(view, list, &persist) != 0 ||
+	    reserve_all(view, list, flags) != 0)
+		return 1;
+	if (persist_save(view->place, &persist, &err) < 0)
+		return say_error("%s; what was reserved is so until the next "
+				 "boot",
+				 err.msg);
+	hint_print(view->place);
+	return 0;
+}
+
+int passthru_reserve(const struct command *cmd, const struct place *place,
+		     int argc, char **argv)
+{
+	CLEANUP_CLOSE int turn = -1;
+	CLEANUP_PCIVIEW struct pciview view = {0};
+	struct reserve_options opts = {0};
+	struct devlist list = {.count = 0};
+
+	if (reserve_options(cmd, argc, argv, &opts) != 0)
+		return 1;
+	argc -= optind;
+	argv += optind;
+	if (opts.persist && persist_ask(place, &opts, argc, argv) != 0)
+		return 1;
+	if (opts.dry)
+		return 0;
+	if (turn_take(place, &turn) != 0 || pciview_open(place, &view) != 0 ||
+	    devices_find(&view.names, argc, argv, &list) != 0 ||
+	    (opts.group && siblings_add(view.host, &list) != 0))
+		return 1;
+	return opts.persist ? reserve_persist(&view, &list, opts.flags)
+			    : reserve_all(&view, &list, opts.flags);
 }
 
 int passthru_release(const struct command *cmd, const struct place *place,
@@ -266,7 +417,7 @@ int passthru_release(const struct command *cmd, const struct place *place,
 {
 	CLEANUP_CLOSE int turn = -1;
 	CLEANUP_PCIVIEW struct pciview view = {0};
-	struct devlist list = {.count = 0};
+	struct devlist list = {.count = 0}, given = {.count = 0};
 	int status = 0;
 
 	if (option_next(cmd, argc, argv, "+:") != -1)
@@ -276,7 +427,12 @@ int passthru_release(const struct command *cmd, const struct place *place,
 	if (turn_take(place, &turn) != 0 || pciview_open(place, &view) != 0 ||
 	    devices_find(&view.names, argc - optind, argv + optind, &list) != 0)
 		return 1;
-	for (size_t i = 0; i < list.count; i++)
-		status |= release_one(&view, list.dev[i]);
-	return status;
+	for (size_t i = 0; i < list.count; i++) {
+		int failed = release_one(&view, list.dev[i]);
+
+		status |= failed;
+		if (!failed)
+			(void)devlist_add(&given, list.dev[i]);
+	}
+	return status | persist_forget(&view, &given);
 }
