@@ -107,7 +107,7 @@ done
 	run vm start addr
 	run vm start named
 	wait_for 20 is_down named
-	cat "$VM_DIR/named/calls" | grep -o ' -s [0-9:]*,passthru[^ ]*'
+	grep -o ' -s [0-9:]*,passthru[^ ]*' "$VM_DIR/named/calls"
 	run vm passthru name | plain
 	echo '== that is meant'
 	run vm passthru accept addr
