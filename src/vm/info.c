@@ -7,6 +7,7 @@
 
 #include "vm/claims.h"
 #include "vm/cmd.h"
+#include "vm/devlog.h"
 #include "vm/helpers.h"
 #include "vm/net.h"
 #include "vm/plan.h"
@@ -275,6 +276,18 @@ static void disks_print(const struct view *v)
 		disk_print(v, n, type);
 }
 
+static bool quarantined(const struct view *v, const struct hostpci *host,
+			const struct hostpci_dev *dev, struct err *err)
+{
+	struct hostpci_identity identity;
+	char key[DEVLOG_KEY_MAX];
+
+	if (hostpci_identify(host, dev, err, &identity) < 0)
+		return false;
+	devlog_key(&identity, key);
+	return quarantine_check(v->place, key, dev, err) < 0;
+}
+
 static void device_state_print(const struct view *v, const struct hostpci *host,
 			       const struct hostpci_dev *dev,
 			       const struct claims *claims)
@@ -293,7 +306,8 @@ static void device_state_print(const struct view *v, const struct hostpci *host,
 	else if (claim && claim->running)
 		printf("    state: in use by guest '%s' (pid %d)\n",
 		       claim->guest, (int)claim->pid);
-	else if (hostpci_usable(host, dev, &err) < 0)
+	else if (quarantined(v, host, dev, &err) ||
+		 hostpci_usable(host, dev, &err) < 0)
 		subfield("state", err.msg);
 	else
 		subfield("state", "ready");

@@ -234,8 +234,8 @@ void pcinames_tell(const struct hostpci_identity *identity,
 	case HOSTPCI_UNSURE:
 		snprintf(buf, size,
 			 "whether %s (%s) is still the same card cannot be "
-			 "told, as its serial number cannot be read; run as "
-			 "root",
+			 "told: its serial number cannot be read; that takes "
+			 "root, and a device that answers",
 			 dev->bdf, pcidev_typed(dev));
 		break;
 	case HOSTPCI_SAME:

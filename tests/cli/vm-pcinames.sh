@@ -162,6 +162,7 @@ END
 	rm "$VM_DIR/named/calls"
 	run vm start named
 	ls "$VM_DIR/named/calls" 2>&1
+	vm info named | grep '^    state'
 	run vm start lame
 	wait_for 20 is_down lame
 	run vm passthru clear disk0
