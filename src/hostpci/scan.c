@@ -45,7 +45,10 @@ static void dev_read_ids(const struct hostpci *host, struct hostpci_dev *dev)
 		 sizeof(dev->reset_methods));
 }
 
-/* The first 64 bytes are open to everybody; all ones: nobody answers. */
+/*
+ * The first 64 bytes are open to everybody; all ones: nobody answers. A virtual
+ * function has ones for its ids (SR-IOV 1.1 section 3.4.1), not for the rest.
+ */
 static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 {
 	CLEANUP_CLOSE int fd = -1;
@@ -59,7 +62,7 @@ static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 	if (fd < 0 || pread(fd, header, sizeof(header), 0) != sizeof(header))
 		return;
 	if (header[0] == 0xff && header[1] == 0xff && header[2] == 0xff &&
-	    header[3] == 0xff)
+	    header[3] == 0xff && header[HEADER_TYPE] == 0xff)
 		return;
 	dev->header_type = header[HEADER_TYPE] & 0x7f;
 	dev->multifunction = header[HEADER_TYPE] & 0x80;

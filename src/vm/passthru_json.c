@@ -5,6 +5,7 @@
 
 #include "vm/devlog.h"
 #include "vm/passthru.h"
+#include "vm/persist.h"
 
 /* null when unknown, or not text that JSON can hold. */
 static json_t *text_or_null(const char *text)
@@ -88,6 +89,7 @@ static json_t *bars_json(const struct hostpci_dev *dev)
 }
 
 static void identity_json(const struct pciview *view,
+			  const struct persist *persist,
 			  const struct hostpci_dev *dev, json_t *object)
 {
 	struct hostpci_identity identity;
@@ -101,6 +103,8 @@ static void identity_json(const struct pciview *view,
 	if (identity.serial)
 		serial = json_sprintf("%016llx",
 				      (unsigned long long)identity.serial);
+	json_object_set_new(object, "reserved_at_boot",
+			    json_boolean(persist_has(persist, &identity)));
 	json_object_set_new(object, "slot_path", json_string(identity.place));
 	json_object_set_new(object, "serial", serial);
 	json_object_set_new(object, "quarantine",
@@ -131,6 +135,7 @@ static void sriov_json(const struct pciview *view,
 }
 
 static json_t *dev_json(const struct pciview *view,
+			const struct persist *persist,
 			const struct hostpci_dev *dev)
 {
 	const struct claim *claim = claims_find(&view->claims, dev->bdf);
@@ -149,7 +154,7 @@ static json_t *dev_json(const struct pciview *view,
 	json_object_set_new(object, "bridge",
 			    json_boolean(hostpci_is_bridge(dev)));
 	json_object_set_new(object, "parent", text_or_null(dev->parent));
-	identity_json(view, dev, object);
+	identity_json(view, persist, dev, object);
 	json_object_set_new(object, "driver", text_or_null(dev->driver));
 	json_object_set_new(object, "ready", json_boolean(hostpci_ready(dev)));
 	json_object_set_new(object, "iommu_group",
@@ -170,15 +175,19 @@ static json_t *dev_json(const struct pciview *view,
 int passthru_json(const struct place *place)
 {
 	CLEANUP_PCIVIEW struct pciview view = {0};
+	struct persist persist = {.count = 0};
+	struct err err = {0};
 	json_t *list;
 	int rc;
 
 	if (pciview_open(place, &view) != 0)
 		return 1;
+	if (persist_load(place, &err, &persist) < 0)
+		say_warning("%s", err.msg);
 	list = json_array();
 	for (size_t i = 0; i < hostpci_count(view.host); i++)
 		json_array_append_new(
-		    list, dev_json(&view, hostpci_at(view.host, i)));
+		    list, dev_json(&view, &persist, hostpci_at(view.host, i)));
 	rc = list ? json_dumpf(list, stdout, JSON_INDENT(2)) : -1;
 	printf("\n");
 	json_decref(list);

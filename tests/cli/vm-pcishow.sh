@@ -89,6 +89,8 @@ etc=$T/host/etc
 	run vm passthru reserve --persist -n 0/28/0
 	run vm passthru reserve -n 3/0/0
 } | golden pcishow-persist
+check 'what is reserved at boot is in the table' test "$("$VM" passthru --json |
+	grep -c '"reserved_at_boot": true')" -eq 2
 check 'the hook is a script' sh -n "$etc/initramfs-tools/hooks/byway-passthru"
 "$VM" stop -w 20 gpu >/dev/null 2>&1
 
