@@ -303,23 +303,19 @@ static size_t lines_count(const char *text)
 	return count;
 }
 
-static int history_print(const struct pciview *view,
-			 const struct hostpci_dev *dev, uint64_t last)
+static int history_print(const struct pciview *view, const char *label,
+			 const char *key, uint64_t last)
 {
 	struct table table = {.columns = 7};
 	CLEANUP_FREE char *text = NULL;
-	char key[DEVLOG_KEY_MAX];
 	struct err err = {0};
 	size_t count;
 
-	if (key_of(view, dev, key) != 0)
-		return 1;
 	if (devlog_read(view->place, key, &err, &text) < 0)
 		return say_error("%s", err.msg);
 	count = lines_count(text);
 	if (count == 0) {
-		printf("%s (%s): no reset is on record\n", dev->bdf,
-		       dev->selector);
+		printf("%s: no reset is on record\n", label);
 		return 0;
 	}
 	words_split(&table.cells,
@@ -328,12 +324,40 @@ static int history_print(const struct pciview *view,
 	return cells_print(&table, 0);
 }
 
+/* Of what `text` means; by a name also of a device that is not there. */
+static int history_show(const struct pciview *view, const char *text,
+			uint64_t last)
+{
+	const struct pciname *entry = pcinames_entry(&view->names, text);
+	char key[DEVLOG_KEY_MAX], label[64];
+	struct pcidevs devs;
+	struct err err = {0};
+	int status = 0;
+
+	if (pcinames_resolve(&view->names, text, false, &err, &devs) < 0) {
+		if (!entry)
+			return say_error("%s", err.msg);
+		say_warning("%s", err.msg);
+		devlog_key(&entry->identity, key);
+		return history_print(view, text, key, last);
+	}
+	for (size_t n = 0; n < devs.count; n++) {
+		const struct hostpci_dev *dev = devs.dev[n];
+
+		snprintf(label, sizeof(label), "%s (%s)", dev->bdf,
+			 dev->selector);
+		if (key_of(view, dev, key) != 0)
+			return 1;
+		status |= history_print(view, label, key, last);
+	}
+	return status;
+}
+
 int passthru_history(const struct command *cmd, const struct place *place,
 		     int argc, char **argv)
 {
 	CLEANUP_PCIVIEW struct pciview view = {0};
 	uint64_t last = UINT64_MAX;
-	struct err err = {0};
 	int option, status = 0;
 
 	while ((option = option_next(cmd, argc, argv, "+:n:")) != -1) {
@@ -348,17 +372,8 @@ int passthru_history(const struct command *cmd, const struct place *place,
 				 cmd->name);
 	if (pciview_open(place, &view) != 0)
 		return 1;
-	for (int i = optind; i < argc; i++) {
-		struct pcidevs devs;
-
-		if (pcinames_resolve(&view.names, argv[i], false, &err, &devs) <
-		    0) {
-			status = say_error("%s", err.msg);
-			continue;
-		}
-		for (size_t n = 0; n < devs.count; n++)
-			status |= history_print(&view, devs.dev[n], last);
-	}
+	for (int i = optind; i < argc; i++)
+		status |= history_show(&view, argv[i], last);
 	return status;
 }
 

@@ -259,6 +259,12 @@ static const struct pciname *entry_find(const struct pcinames *names,
 	return NULL;
 }
 
+const struct pciname *pcinames_entry(const struct pcinames *names,
+				     const char *name)
+{
+	return entry_find(names, name, strlen(name));
+}
+
 static bool entry_here(const struct pciname *entry, bool sure)
 {
 	return entry->found.sight == HOSTPCI_SAME ||

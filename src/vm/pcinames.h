@@ -71,6 +71,11 @@ MUST_CHECK int pcinames_resolve(const struct pcinames *names, const char *text,
 				bool sure, struct err *err,
 				struct pcidevs *ret_devs);
 
+/* What a name was given to, whether that is there or not; NULL: no such name.
+ */
+const struct pciname *pcinames_entry(const struct pcinames *names,
+				     const char *name);
+
 /* Its name, "" when it has none. Of several the first in the file. */
 void pcinames_of(const struct pcinames *names, const struct hostpci_dev *dev,
 		 char buf[PCINAME_SIZE + 8]);

@@ -171,6 +171,32 @@ END
 	wait_for 20 is_down named
 } 2>&1 | golden pcinames-lame
 
+# It fails before the guest has run: the same.
+guest late <<-'END'
+	passthru0="card1"
+	passthru0_required="no"
+	passthru_siblings="yes"
+END
+fake late <<-'END'
+	[ $run -lt 2 ] || {
+		say running
+		say 'exit 1 power button'
+		exit 1
+	}
+	say 'device 1/0/0 0000:01:00.0 reset flr 12 failed its BARs differ'
+	say 'error passthru 1/0/0: it does not come back from its reset'
+	exit 4
+END
+{
+	run vm start late
+	wait_for 20 is_down late
+	cat "$VM_DIR/late/runs"
+	mv "$sys/bus/pci/devices/0000:01:00.0" "$T/away"
+	run vm passthru history card1 | plain
+	mv "$T/away" "$sys/bus/pci/devices/0000:01:00.0"
+	run vm passthru clear card1
+} 2>&1 | golden pcinames-late
+
 # The same where it is needed: the guest ends.
 sed -i 's/_required="no"/_required="yes"/' "$VM_DIR/lame/lame.conf"
 rm "$VM_DIR/lame/runs"
