@@ -228,7 +228,7 @@ static int finish(struct program *p, int r)
 	} else if (r && end == VM_END_REBOOT) {
 		/* Starting the guest again on a dead device helps nobody. */
 		err_set(&err, r,
-			"a passed-through device did not come back"
+			STATUS_ERROR_RESET
 			" after the reset; see the line that names it");
 		end = fail(p, &err);
 	} else {

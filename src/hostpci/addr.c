@@ -103,6 +103,29 @@ int hostpci_parse_addr(const char *text, struct err *err,
 	    text);
 }
 
+int hostpci_parse_slot(const char *text, struct err *err,
+		       struct hostpci_addr *ret_addr)
+{
+	static const struct {
+		const char *marks;
+		unsigned base;
+	} slots[] = {{"::", 16}, {":", 16}, {"/", 10}};
+
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
+		size_t omitted = 2 - strlen(slots[i].marks);
+		uint32_t v[4] = {0};
+
+		if (numbers_take(text, slots[i].base, slots[i].marks,
+				 v + omitted) &&
+		    addr_fill(v, ret_addr))
+			return 0;
+	}
+	return err_set(err, -EINVAL,
+		       "'%.64s': not a PCI slot; expected 3/0 (bus/slot in "
+		       "decimal) or 0000:03:00",
+		       text);
+}
+
 void hostpci_format_bdf(struct hostpci_addr addr, char buf[HOSTPCI_BDF_MAX])
 {
 	snprintf(buf, HOSTPCI_BDF_MAX, "%04x:%02x:%02x.%u", addr.domain,

@@ -44,6 +44,11 @@ bool dev_is_bridge(const struct hostpci_dev *dev)
 	return header_is_bridge(dev) || (class >> 8 == 0x06 && class != 0x0680);
 }
 
+bool hostpci_is_bridge(const struct hostpci_dev *dev)
+{
+	return dev_is_bridge(dev);
+}
+
 int group_missing(const struct hostpci *host, const struct hostpci_dev *dev,
 		  struct err *err)
 {

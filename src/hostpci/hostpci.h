@@ -87,11 +87,90 @@ MUST_CHECK int hostpci_parse_addr(const char *text, struct err *err,
 void hostpci_format_bdf(struct hostpci_addr addr, char buf[HOSTPCI_BDF_MAX]);
 
 /*
+ * All functions of a slot: "3/0" (decimal bus/slot), "0000:03:00" and "03:00"
+ * (hexadecimal). The function of *ret_addr is 0.
+ */
+MUST_CHECK int hostpci_parse_slot(const char *text, struct err *err,
+				  struct hostpci_addr *ret_addr);
+
+/*
+ * What a function is, whatever its bus number: those are given out anew at
+ * each boot, and move when a card is added.
+ */
+#define HOSTPCI_PLACE_MAX    96
+#define HOSTPCI_IDENTITY_MAX 192 /* as text */
+
+struct hostpci_identity {
+	uint16_t vendor, device, subvendor, subdevice;
+	/*
+	 * Device Serial Number capability of its card (a VF's: of its PF), 0
+	 * when there is none. Only root may read so far.
+	 */
+	bool serial_known;
+	uint64_t serial;
+	/*
+	 * Its slot: root bus, then bridge after bridge by device.function,
+	 * "0000:00/1c.0/00.1"; a VF's is its PF's and "/vf3".
+	 */
+	char place[HOSTPCI_PLACE_MAX];
+	char bdf[HOSTPCI_BDF_MAX]; /* where it was then; not compared */
+};
+
+/* -ENAMETOOLONG when it is behind more bridges than a place can name. */
+MUST_CHECK int hostpci_identify(const struct hostpci *host,
+				const struct hostpci_dev *dev, struct err *err,
+				struct hostpci_identity *ret_identity);
+/* "10de:1bb3 10de:11d8 00-11-22-33-44-55-66-77 0000:00/1c.0/00.0 BDF" */
+void hostpci_identity_format(const struct hostpci_identity *identity,
+			     char buf[HOSTPCI_IDENTITY_MAX]);
+/* -EINVAL for anything that the above does not write. */
+MUST_CHECK int hostpci_identity_parse(const char *text,
+				      struct hostpci_identity *ret_identity);
+
+enum hostpci_sight {
+	HOSTPCI_SAME,	  /* found where it was, `dev` */
+	HOSTPCI_UNSURE,	  /* found, `dev`, but its serial may not be read */
+	HOSTPCI_REPLACED, /* `dev` is in its slot and is another card */
+	HOSTPCI_MOVED,	  /* its slot is empty, its serial is at `other` */
+	HOSTPCI_GONE,
+};
+
+#define HOSTPCI_ALIKE 4
+
+struct hostpci_found {
+	enum hostpci_sight sight;
+	const struct hostpci_dev *dev;
+	/* Not SAME: where its serial is; NULL: nowhere. */
+	const struct hostpci_dev *other;
+	/* Not SAME and without a serial: others of its kind without one, any
+	 * of which may be it; the first ones, NULL after the last. */
+	const struct hostpci_dev *alike[HOSTPCI_ALIKE];
+};
+
+/*
+ * Looks for the function that was `identity`: by slot, ids, and serial where
+ * it has one. A serial that two cards bear counts for nothing elsewhere.
+ */
+void hostpci_recognise(const struct hostpci *host,
+		       const struct hostpci_identity *identity,
+		       struct hostpci_found *ret_found);
+
+/*
+ * The PF of a VF, or NULL; *ret_number is which of its VFs it is, from 0.
+ */
+const struct hostpci_dev *hostpci_physfn(const struct hostpci *host,
+					 const struct hostpci_dev *dev,
+					 unsigned *ret_number);
+
+/*
  * Name from the PCI ID database (libpciaccess); "-" when not known. The
  * database is read once a process: one thread at a time.
  */
 const char *hostpci_device_name(const struct hostpci_dev *dev);
 const char *hostpci_vendor_name(const struct hostpci_dev *dev);
+
+/* A bridge or another part of the host that no guest can have. */
+bool hostpci_is_bridge(const struct hostpci_dev *dev);
 
 /* Bound to vfio-pci (or a vfio-pci variant driver): a guest can have it. */
 bool hostpci_ready(const struct hostpci_dev *dev);
@@ -192,5 +271,26 @@ MUST_CHECK int hostpci_release(struct hostpci *host,
  */
 MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
 				  int *ret_pid);
+
+struct hostpci_sriov {
+	unsigned total; /* 0: cannot have virtual functions */
+	unsigned count;
+};
+void hostpci_sriov(const struct hostpci *host, const struct hostpci_dev *dev,
+		   struct hostpci_sriov *ret_sriov);
+
+/* The virtual function `number` of a PF, NULL when there is none. */
+const struct hostpci_dev *hostpci_virtfn(const struct hostpci *host,
+					 const struct hostpci_dev *dev,
+					 unsigned number);
+
+/*
+ * Gives the function `count` virtual functions, which no driver of the host is
+ * bound to; what there are of another number are removed first. -EBUSY when
+ * one of those is in use. The snapshot is not renewed.
+ */
+MUST_CHECK int hostpci_sriov_set(struct hostpci *host,
+				 const struct hostpci_dev *dev, unsigned count,
+				 struct err *err);
 
 #endif

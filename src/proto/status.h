@@ -40,6 +40,11 @@
 #define STATUS_LINE_MAX	 1024
 #define CONTROL_LINE_MAX 256
 
+/* Exit status after an error, and how its text begins when the guest rebooted
+ * and a device failed its reset. */
+#define STATUS_EXIT_ERROR  4
+#define STATUS_ERROR_RESET "a passed-through device did not come back"
+
 enum status_kind {
 	STATUS_RUNNING,
 	STATUS_DEVICE,

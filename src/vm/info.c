@@ -7,6 +7,7 @@
 
 #include "vm/claims.h"
 #include "vm/cmd.h"
+#include "vm/devlog.h"
 #include "vm/helpers.h"
 #include "vm/net.h"
 #include "vm/plan.h"
@@ -277,6 +278,18 @@ static void disks_print(const struct view *v)
 		disk_print(v, n, type);
 }
 
+static bool quarantined(const struct view *v, const struct hostpci *host,
+			const struct hostpci_dev *dev, struct err *err)
+{
+	struct hostpci_identity identity;
+	char key[DEVLOG_KEY_MAX];
+
+	if (hostpci_identify(host, dev, err, &identity) < 0)
+		return false;
+	devlog_key(&identity, key);
+	return quarantine_check(v->place, key, dev, err) < 0;
+}
+
 static void device_state_print(const struct view *v, const struct hostpci *host,
 			       const struct hostpci_dev *dev,
 			       const struct claims *claims)
@@ -297,7 +310,8 @@ static void device_state_print(const struct view *v, const struct hostpci *host,
 	else if (claim && claim->running)
 		printf("    state: in use by guest '%s' (pid %d)\n",
 		       claim->guest, (int)claim->pid);
-	else if (hostpci_usable(host, dev, &err) < 0 ||
+	else if (quarantined(v, host, dev, &err) ||
+		 hostpci_usable(host, dev, &err) < 0 ||
 		 hostpci_check_risks(host, dev, accepted, &err) < 0)
 		subfield("state", err.msg);
 	else
@@ -323,9 +337,34 @@ static void unsafe_print(const struct view *v, const struct hostpci *host)
 						 : ", not accepted");
 }
 
+static void devices_state_print(const struct view *v,
+				const struct pcinames *names, unsigned n,
+				const struct claims *claims)
+{
+	struct plan_passthru pt;
+	struct pcidevs devs;
+	struct err err = {0};
+	size_t pool = strlen(POOL_PREFIX);
+
+	if (plan_passthru_parse(v->conf, n, &err, &pt) < 0) {
+		subfield("state", err.msg);
+	} else if (strncmp(pt.address, POOL_PREFIX, pool) == 0) {
+		subfield("state", "a device of the pool is found at the start");
+	} else if (pcinames_resolve(names, pt.address, false, &err, &devs) <
+		   0) {
+		subfield("state", err.msg);
+	} else {
+		for (size_t i = 0; i < devs.count; i++) {
+			subfield("address", devs.dev[i]->bdf);
+			device_state_print(v, names->host, devs.dev[i], claims);
+		}
+	}
+}
+
 static void passthru_print(const struct view *v)
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	CLEANUP_PCINAMES struct pcinames names = {0};
 	CLEANUP_CLAIMS struct claims claims = {0};
 	unsigned count = plan_passthru_count(v->conf);
 	struct err err = {0};
@@ -333,29 +372,16 @@ static void passthru_print(const struct view *v)
 	if (count == 0)
 		return;
 	if (hostpci_open(v->place->host_root, &err, &host) < 0 ||
-	    claims_load(v->place, v->guest->name, &err, &claims) < 0)
+	    pcinames_load(v->place, host, &err, &names) < 0 ||
+	    claims_load(v->place, &names, v->guest->name, &err, &claims) < 0)
 		say_warning("%s", err.msg);
 	unsafe_print(v, host);
 	for (unsigned n = 0; n < count; n++) {
-		const struct hostpci_dev *dev = NULL;
-		char bdf[HOSTPCI_BDF_MAX] = "";
-		struct hostpci_addr addr;
-
 		printf("\n  passthru\n    number: %u\n", n);
 		subfield("device", conf_get(v->conf, "passthru%u", n));
 		subfield("options", conf_get(v->conf, "passthru%u_options", n));
-		if (claims_address(v->conf, n, &err, &addr) < 0) {
-			subfield("state", err.msg);
-			continue;
-		}
-		hostpci_format_bdf(addr, bdf);
-		subfield("address", bdf);
-		if (host)
-			dev = hostpci_find(host, addr);
-		if (dev)
-			device_state_print(v, host, dev, &claims);
-		else
-			subfield("state", "not on this host");
+		if (names.host)
+			devices_state_print(v, &names, n, &claims);
 	}
 }
 

@@ -15,6 +15,7 @@ enum key_use {
 	KEY_LINUX,     /* loader="linux" only */
 	KEY_UEFI,      /* loader="uefi" and its kin only */
 	KEY_SCREEN,    /* graphics="yes" only */
+	KEY_MANAGED,   /* passthru_managed="yes" only */
 	KEY_NO_EFFECT, /* belongs to a loader or host system we do not have */
 	KEY_LATER,     /* accepted in the file, acted on by a later version */
 };
@@ -75,6 +76,9 @@ static const struct key key_table[] = {
     {"passthru%", KEY_USED, true},
     {"passthru%_options", KEY_USED, false},
     {"passthru_unsafe", KEY_USED, false},
+    {"passthru%_required", KEY_USED, false},
+    {"passthru_managed", KEY_USED, false},
+    {"passthru_siblings", KEY_MANAGED, false},
     {"virt_random", KEY_USED, false},
     {"graphics", KEY_USED, false},
     {"graphics_port", KEY_SCREEN, false},
@@ -234,6 +238,10 @@ static const char *useless(const struct conf *conf, const struct key *key)
 		return conf_bool(conf, "graphics", false)
 			   ? NULL
 			   : "without graphics=\"yes\"";
+	case KEY_MANAGED:
+		return conf_bool(conf, "passthru_managed", false)
+			   ? NULL
+			   : "without passthru_managed=\"yes\"";
 	case KEY_NO_EFFECT:
 		return "on this host";
 	case KEY_LATER:

@@ -66,12 +66,15 @@ static const struct command commands[] = {
      cmd_screen, false},
     {"destroy", "[-f] name", "remove a guest with its disks", "-f  do not ask",
      cmd_destroy, false},
-    {"passthru", "[-v] | reserve [-f] address ... | release address ...",
-     "host PCI devices: list, take from the host, give back",
-     "An address is BUS/SLOT/FUNCTION in decimal as listed, or as in\n"
-     "lspci: 0000:03:00.0.\n"
-     "-v  also IOMMU group, driver, reset methods and guest\n"
-     "reserve -f  also what the host is using",
+    {"passthru", "[-v | --json | --svg] | command [argument ...]",
+     "host PCI devices: list, name, take from the host, give back",
+     "A device is BUS/SLOT/FUNCTION in decimal as listed, 0000:03:00.0 as in\n"
+     "lspci, a slot (3/0, all its functions) or a name.\n"
+     "-v      also group, driver, reset methods, guest, name, link and BARs\n"
+     "--json  all that is known, for programs\n"
+     "--svg   a picture of the buses and who has what\n"
+     "Commands: reserve, release, name, pool, history, clear, accept, sriov.\n"
+     "'vm passthru command -h' tells more.",
      cmd_passthru, false},
     {"switch", "command [argument ...]", "virtual switches",
      "Commands: list, info, create, add, remove, destroy, vlan, address,\n"

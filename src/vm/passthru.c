@@ -1,19 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm passthru: the host's PCI devices and who has them. */
+#include "vm/passthru.h"
+
 #include <string.h>
 
-#include "vm/claims.h"
-#include "vm/cmd.h"
+int pciview_open(const struct place *place, struct pciview *view)
+{
+	struct err err = {0};
+
+	*view = (struct pciview){.place = place};
+	if (hostpci_open(place->host_root, &err, &view->host) < 0)
+		return say_error("%s", err.msg);
+	view->names.host = view->host;
+	if (pcinames_load(place, view->host, &err, &view->names) < 0) {
+		say_warning("%s", err.msg);
+		view->names.host = view->host;
+	}
+	if (claims_load(place, &view->names, NULL, &err, &view->claims) < 0)
+		say_warning("%s", err.msg);
+	return 0;
+}
+
+void pciview_close(struct pciview *view)
+{
+	claims_free(&view->claims);
+	pcinames_free(&view->names);
+	hostpci_close(view->host);
+	view->host = NULL;
+}
+
+void options_shorten(const char *const *words, int argc, char **argv)
+{
+	for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+		for (size_t n = 0; words[n]; n++) {
+			const char *blank = strchr(words[n], ' ');
+			size_t len = (size_t)(blank - words[n]);
+
+			if (strncmp(argv[i], "--", 2) == 0 &&
+			    strlen(argv[i]) == len + 2 &&
+			    memcmp(argv[i] + 2, words[n], len) == 0)
+				snprintf(argv[i], len + 2, "-%s", blank + 1);
+		}
+	}
+}
 
 /* A domain other than 0 cannot be written as bus/slot/function. */
 static const char *device_id(const struct hostpci_dev *dev)
 {
-	return dev->addr.domain == 0 ? dev->selector : dev->bdf;
+	return pcidev_typed(dev);
 }
 
-/* "nvme0", "none3": the driver and a number among its devices. */
-static void instance_format(const struct hostpci *host, size_t index, char *buf,
-			    size_t size)
+void instance_format(const struct hostpci *host, size_t index, char *buf,
+		     size_t size)
 {
 	const char *driver = hostpci_at(host, index)->driver;
 	unsigned number = 0;
@@ -24,8 +62,13 @@ static void instance_format(const struct hostpci *host, size_t index, char *buf,
 	snprintf(buf, size, "%s%u", driver[0] ? driver : "none", number);
 }
 
-static int list_plain(const struct hostpci *host)
+static int list_plain(const struct place *place)
 {
+	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	struct err err = {0};
+
+	if (hostpci_open(place->host_root, &err, &host) < 0)
+		return say_error("%s", err.msg);
 	printf("%-10s %-12s %-12s %s\n", "DEVICE", "BHYVE ID", "READY",
 	       "DESCRIPTION");
 	for (size_t i = 0; i < hostpci_count(host); i++) {
@@ -54,44 +97,106 @@ static void user_add(const struct claims *claims, const struct hostpci_dev *dev,
 		words_add(cells, "(%s)", claim->guest);
 }
 
-static void verbose_row(const struct hostpci *host, size_t index,
-			const struct claims *claims, struct words *cells)
+/* "x4 8.0 GT/s", and after a stroke what it could be where that is more. */
+static void link_add(const struct hostpci_dev *dev, struct words *cells)
 {
-	const struct hostpci_dev *dev = hostpci_at(host, index);
-	char instance[80];
+	char speed[16], max[16];
 
-	instance_format(host, index, instance, sizeof(instance));
+	snprintf(speed, sizeof(speed), "%.*s", (int)strcspn(dev->speed, " "),
+		 dev->speed);
+	snprintf(max, sizeof(max), "%.*s", (int)strcspn(dev->max_speed, " "),
+		 dev->max_speed);
+	if (!dev->width || !speed[0])
+		words_add(cells, "-");
+	else if (!dev->max_width || !max[0] ||
+		 (dev->width == dev->max_width && strcmp(speed, max) == 0))
+		words_add(cells, "x%u@%s", dev->width, speed);
+	else
+		words_add(cells, "x%u@%s/x%u@%s", dev->width, speed,
+			  dev->max_width, max);
+}
+
+void size_format(uint64_t bytes, char buf[24])
+{
+	static const char units[] = "BKMGTPE";
+	size_t unit = 0;
+
+	while (bytes >= 1024 && bytes % 1024 == 0 && unit + 2 < sizeof(units)) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(buf, 24, unit ? "%llu%c" : "%llu", (unsigned long long)bytes,
+		 units[unit]);
+}
+
+/* "16M,256M,32M"; a BAR without an address has a '!'. */
+static void bars_add(const struct hostpci_dev *dev, struct words *cells)
+{
+	char text[128] = "";
+
+	for (size_t i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &dev->bar[i];
+		size_t len = strlen(text);
+		char size[24];
+
+		if (!bar->size)
+			continue;
+		size_format(bar->size, size);
+		snprintf(text + len, sizeof(text) - len, "%s%s%s",
+			 len ? "," : "", size, bar->start ? "" : "!");
+	}
+	words_add(cells, "%s", text[0] ? text : "-");
+}
+
+static void number_add(int number, int none, struct words *cells)
+{
+	if (number == none)
+		words_add(cells, "-");
+	else
+		words_add(cells, "%d", number);
+}
+
+static void verbose_row(const struct pciview *view, size_t index,
+			struct words *cells)
+{
+	const struct hostpci_dev *dev = hostpci_at(view->host, index);
+	char instance[80], name[PCINAME_SIZE + 8];
+
+	instance_format(view->host, index, instance, sizeof(instance));
+	pcinames_of(&view->names, dev, name);
 	words_add(cells, "%s", instance);
 	words_add(cells, "%s", device_id(dev));
 	words_add(cells, "%s", hostpci_ready(dev) ? "Yes" : "No");
 	words_add(cells, "%s", dev->bdf);
-	if (dev->iommu_group == HOSTPCI_NO_GROUP)
-		words_add(cells, "-");
-	else
-		words_add(cells, "%d", dev->iommu_group);
+	number_add(dev->iommu_group, HOSTPCI_NO_GROUP, cells);
 	words_add(cells, "%s", dev->driver[0] ? dev->driver : "-");
 	words_add(cells, "%s",
 		  dev->reset_methods[0] ? dev->reset_methods : "-");
-	user_add(claims, dev, cells);
+	user_add(&view->claims, dev, cells);
+	words_add(cells, "%s", name[0] ? name : "-");
+	number_add(dev->numa_node, -1, cells);
+	link_add(dev, cells);
+	bars_add(dev, cells);
 	words_add(cells, "%s", hostpci_device_name(dev));
 }
 
-static int list_verbose(const struct place *place, const struct hostpci *host)
+static int list_verbose(const struct place *place)
 {
 	static const char *const head[] = {
-	    "DEVICE", "BHYVE ID", "READY", "ADDRESS",	 "GROUP",
-	    "DRIVER", "RESET",	  "GUEST", "DESCRIPTION"};
+	    "DEVICE", "BHYVE ID", "READY",	"ADDRESS", "GROUP",
+	    "DRIVER", "RESET",	  "GUEST",	"NAME",	   "NUMA",
+	    "LINK",   "BARS",	  "DESCRIPTION"};
+	CLEANUP_PCIVIEW struct pciview view = {0};
 	struct table table = {.columns = ARRAY_LEN(head)};
-	CLEANUP_CLAIMS struct claims claims = {0};
 	struct err err = {0};
-	int status = 0;
+	int status = pciview_open(place, &view);
 
-	if (claims_load(place, NULL, &err, &claims) < 0)
-		say_warning("%s", err.msg);
+	if (status != 0)
+		return status;
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		words_add(&table.cells, "%s", head[i]);
-	for (size_t i = 0; i < hostpci_count(host); i++)
-		verbose_row(host, i, &claims, &table.cells);
+	for (size_t i = 0; i < hostpci_count(view.host); i++)
+		verbose_row(&view, i, &table.cells);
 	if (words_check(&table.cells, &err) < 0)
 		status = say_error("%s", err.msg);
 	else
@@ -100,165 +205,35 @@ static int list_verbose(const struct place *place, const struct hostpci *host)
 	return status;
 }
 
-/* All addresses are looked up before the first device is touched. */
-static int devices_find(const struct hostpci *host, int count, char **texts,
-			const struct hostpci_dev **devs)
-{
-	struct err err = {0};
-	int status = 0;
-
-	for (int i = 0; i < count; i++) {
-		struct hostpci_addr addr;
-
-		if (hostpci_parse_addr(texts[i], &err, &addr) < 0 ||
-		    hostpci_lookup(host, addr, &err, &devs[i]) < 0)
-			status = say_error("%s", err.msg);
-	}
-	return status;
-}
-
-/* What was reserved may still wait for the rest of its IOMMU group. */
-static void groups_warn(const struct hostpci *host, int count, char **texts)
-{
-	for (int i = 0; i < count; i++) {
-		const struct hostpci_dev *dev;
-		struct hostpci_addr addr;
-		struct err err = {0};
-
-		if (hostpci_parse_addr(texts[i], NULL, &addr) < 0 ||
-		    hostpci_lookup(host, addr, NULL, &dev) < 0)
-			continue;
-		if (hostpci_group_viable(host, dev, &err) < 0)
-			say_warning("%s", err.msg);
-	}
-}
-
-/* All or none: devices taken before one that fails are given back. */
-static int reserve_all(struct hostpci *host, int count,
-		       const struct hostpci_dev **devs, unsigned flags)
-{
-	struct err err = {0};
-	int done;
-
-	for (done = 0; done < count; done++) {
-		const struct hostpci_dev *dev = devs[done];
-		char former[sizeof(dev->driver)];
-
-		if (hostpci_ready(dev)) {
-			printf("%s (%s): already reserved\n", dev->selector,
-			       dev->bdf);
-			devs[done] = NULL; /* not ours to give back */
-			continue;
-		}
-		strcpy(former, dev->driver);
-		if (hostpci_reserve(host, dev, flags, &err) < 0)
-			break;
-		printf("%s (%s): reserved, was %s%s\n", dev->selector, dev->bdf,
-		       former[0] ? "bound to " : "without a driver", former);
-	}
-	if (done == count)
-		return 0;
-	say_error("%s", err.msg);
-	while (done-- > 0) {
-		const struct hostpci_dev *dev = devs[done];
-
-		if (!dev)
-			continue;
-		if (hostpci_release(host, dev, &err) < 0)
-			say_error("%s", err.msg);
-		else
-			printf("%s (%s): given back\n", dev->selector,
-			       dev->bdf);
-	}
-	return 1;
-}
-
-static int release_one(const struct place *place, struct hostpci *host,
-		       const struct hostpci_dev *dev)
-{
-	CLEANUP_CLAIMS struct claims claims = {0};
-	const struct claim *claim;
-	struct err err = {0};
-	bool was_ready;
-
-	if (claims_load(place, NULL, &err, &claims) < 0)
-		return say_error("%s", err.msg);
-	claim = claims_find(&claims, dev->bdf);
-	if (claim && claim->running)
-		return say_error(
-		    "%s (%s): in use by guest '%s' (pid %d); stop it first",
-		    dev->bdf, dev->selector, claim->guest, (int)claim->pid);
-	was_ready = hostpci_ready(dev);
-	if (hostpci_release(host, dev, &err) < 0)
-		return say_error("%s", err.msg);
-	if (!was_ready)
-		printf("%s (%s): was not reserved\n", dev->selector, dev->bdf);
-	else
-		printf("%s (%s): given back to %s\n", dev->selector, dev->bdf,
-		       dev->driver[0] ? dev->driver
-				      : "the host, which has no "
-					"driver for it");
-	return 0;
-}
-
-static int release_all(const struct place *place, struct hostpci *host,
-		       int count, const struct hostpci_dev **devs)
-{
-	int status = 0;
-
-	for (int i = 0; i < count; i++)
-		status |= release_one(place, host, devs[i]);
-	return status;
-}
-
-enum passthru_action {
-	ACTION_RESERVE,
-	ACTION_RELEASE
-};
-
-static int devices_act(const struct place *place, enum passthru_action action,
-		       unsigned flags, int count, char **texts)
-{
-	CLEANUP_CLOSE int turn = -1;
-	CLEANUP_HOSTPCI struct hostpci *host = NULL;
-	const struct hostpci_dev **devs;
-	struct err err = {0};
-	int status, rc;
-
-	/* No start may look at a device while it is bound or unbound. Where
-	 * there is no place there are no starts. */
-	rc = claims_turn(place, &err, &turn);
-	if (rc < 0 && rc != -ENOENT)
-		return say_error("%s", err.msg);
-	if (hostpci_open(place->host_root, &err, &host) < 0)
-		return say_error("%s", err.msg);
-	devs = calloc((size_t)count, sizeof(*devs));
-	if (!devs)
-		return say_error("out of memory");
-	status = devices_find(host, count, texts, devs);
-	if (status == 0 && action == ACTION_RESERVE) {
-		status = reserve_all(host, count, devs, flags);
-		if (status == 0)
-			groups_warn(host, count, texts);
-	} else if (status == 0)
-		status = release_all(place, host, count, devs);
-	free(devs);
-	return status;
-}
-
-static int passthru_list(const struct place *place, bool verbose)
-{
-	CLEANUP_HOSTPCI struct hostpci *host = NULL;
-	struct err err = {0};
-
-	if (hostpci_open(place->host_root, &err, &host) < 0)
-		return say_error("%s", err.msg);
-	return verbose ? list_verbose(place, host) : list_plain(host);
-}
-
+/* The rest of each line is the command's own. */
 static const struct command actions[] = {
-    [ACTION_RESERVE] = {"reserve", "", "", NULL, cmd_passthru, false},
-    [ACTION_RELEASE] = {"release", "", "", NULL, cmd_passthru, false},
+    {"reserve", "[-fg] [--persist [-ny]] device ...", "take from the host",
+     "-f  also what the host is using\n"
+     "-g  with what else the host drives in its IOMMU group\n"
+     "--persist  also at each boot: shows the files for udev and the initial\n"
+     "           RAM file system, asks, and writes them\n"
+     "-n  only show them    -y  do not ask, as with -f",
+     passthru_reserve, false},
+    {"release", "[device ...]", "give back to the host, for good",
+     "Without a device: what guests that were killed had taken.",
+     passthru_release, false},
+    {"sriov", "device number", "make virtual functions",
+     "0 removes them. They have no driver; those of a device with the name\n"
+     "nic0 are called nic0-vf0, nic0-vf1, ...",
+     passthru_sriov, false},
+    {"name", "[-d name | name device]", "name a device; list the names",
+     "A name means this very device, wherever its bus number goes. The name\n"
+     "of a slot such as 3/0 means all its functions.\n"
+     "-d  take the name away",
+     passthru_name, false},
+    {"pool", "[-d pool | pool name ...]", "make a pool; list the pools",
+     "-d  remove it", passthru_pool, false},
+    {"history", "[-n lines] device ...", "resets of devices",
+     "-n  only the last ones", passthru_history, false},
+    {"clear", "device ...", "lift a device's quarantine", NULL, passthru_clear,
+     false},
+    {"accept", "guest ...", "take what is at a guest's addresses now", NULL,
+     passthru_accept, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,
@@ -266,42 +241,54 @@ static int action_run(const struct command *cmd, const struct place *place,
 {
 	const struct command *action =
 	    command_find(actions, ARRAY_LEN(actions), argv[0]);
-	enum passthru_action which;
-	unsigned flags = 0;
-	int option;
+	char name[32];
+	struct command full;
 
 	if (!action) {
 		command_usage(cmd, stderr);
 		return 1;
 	}
-	which = (enum passthru_action)(action - actions);
-	optind = 0; /* getopt(3) starts afresh on another vector */
-	while ((option = option_next(cmd, argc, argv,
-				     which == ACTION_RESERVE ? "+:f" : "+:")) !=
-	       -1) {
-		if (option != 'f')
-			return 1;
-		flags |= HOSTPCI_FORCE;
+	/* For its messages, under its full name. */
+	full = *action;
+	snprintf(name, sizeof(name), "passthru %s", action->name);
+	full.name = name;
+	if (argc > 1 &&
+	    (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
+		command_usage(&full, stdout);
+		printf("%s\n", action->summary);
+		if (action->help)
+			printf("\n%s\n", action->help);
+		return 0;
 	}
-	if (optind == argc)
-		return say_usage(
-		    cmd, "passthru %s: expected an address such as 3/0/0",
-		    action->name);
-	return devices_act(place, which, flags, argc - optind, argv + optind);
+	optind = 0; /* getopt(3) starts afresh on another vector */
+	return action->fn(&full, place, argc, argv);
 }
 
 int cmd_passthru(const struct command *cmd, const struct place *place, int argc,
 		 char **argv)
 {
-	bool verbose = false;
-	int option;
+	static const char *const words[] = {"json j", "svg s", NULL};
+	int form = 0, option;
 
-	while ((option = option_next(cmd, argc, argv, "+:v")) != -1) {
-		if (option != 'v')
+	options_shorten(words, argc, argv);
+	while ((option = option_next(cmd, argc, argv, "+:vjs")) != -1) {
+		if (option == '?')
 			return 1;
-		verbose = true;
+		if (form && form != option)
+			return say_usage(cmd, "passthru: -v, --json and --svg "
+					      "exclude each other");
+		form = option;
 	}
-	if (optind == argc)
-		return passthru_list(place, verbose);
-	return action_run(cmd, place, argc - optind, argv + optind);
+	if (optind < argc)
+		return action_run(cmd, place, argc - optind, argv + optind);
+	switch (form) {
+	case 'v':
+		return list_verbose(place);
+	case 'j':
+		return passthru_json(place);
+	case 's':
+		return passthru_svg(place);
+	default:
+		return list_plain(place);
+	}
 }

@@ -271,39 +271,81 @@ static void unsafe_option(const struct conf *conf, char *buf, size_t size)
 		*comma = '+';
 }
 
+/* What the automatic places of passed-through functions depend on. */
+struct passthru_places {
+	char last[64]; /* group of the function before */
+	bool any;
+};
+
+/* Moves `next` to where an automatic function belongs. */
+static void function_place(struct planner *p, const struct plan_function *fn,
+			   struct passthru_places *places)
+{
+	char group[64] = "";
+	bool own = fn->all || fn->alone;
+
+	if (!own)
+		passthru_group(fn->address, group, sizeof(group));
+	if (places->any && !own && strcmp(group, places->last) == 0)
+		place_next_func(&p->next);
+	else if (places->any && !(fn->all && !fn->first))
+		place_next_slot(&p->next);
+	if (fn->all)
+		p->next.func = fn->func;
+	places->any = true;
+	strcpy(places->last, own ? "/" : group);
+}
+
+static int function_plan(struct planner *p, const struct plan_function *fn,
+			 struct passthru_places *places)
+{
+	const char *opts = conf_get(p->conf, "passthru%u_options", fn->n);
+	struct place_next saved = p->next;
+	struct plan_passthru pt;
+	char unsafe[64];
+	int rc = plan_passthru_parse(p->conf, fn->n, p->err, &pt);
+
+	if (rc < 0)
+		return rc;
+	if (pt.pinned) {
+		p->next.slot = pt.slot;
+		p->next.func = fn->all ? fn->func : pt.func;
+	} else {
+		function_place(p, fn, places);
+	}
+	if (!fn->first)
+		opts = NULL;
+	unsafe_option(p->conf, unsafe, sizeof(unsafe));
+	if (!fn->dropped)
+		device_add(p, "passthru,%s%s%s%s", fn->address, comma(opts),
+			   or_empty(opts), unsafe);
+	if (pt.pinned)
+		p->next = saved;
+	return 0;
+}
+
 static int passthru_plan(struct planner *p)
 {
-	unsigned count = plan_passthru_count(p->conf);
-	char last[64] = "", group[64], unsafe[64];
-	bool any_auto = false;
+	unsigned count = p->in->functions ? p->in->functions->count
+					  : plan_passthru_count(p->conf);
+	struct passthru_places places = {0};
 
-	unsafe_option(p->conf, unsafe, sizeof(unsafe));
-
-	for (unsigned n = 0; n < count; n++) {
-		const char *opts = conf_get(p->conf, "passthru%u_options", n);
-		struct place_next saved = p->next;
+	for (unsigned i = 0; i < count; i++) {
+		struct plan_function plain = {.n = i, .first = true};
+		const struct plan_function *fn = &plain;
 		struct plan_passthru pt;
-		int rc = plan_passthru_parse(p->conf, n, p->err, &pt);
+		int rc = 0;
 
+		if (p->in->functions)
+			fn = &p->in->functions->fn[i];
+		else
+			rc = plan_passthru_parse(p->conf, i, p->err, &pt);
+		if (rc == 0 && fn == &plain)
+			strcpy(plain.address, pt.address);
+		if (rc == 0)
+			rc = function_plan(p, fn, &places);
 		if (rc < 0)
 			return rc;
-		passthru_group(pt.address, group, sizeof(group));
-		if (pt.pinned) {
-			p->next.slot = pt.slot;
-			p->next.func = pt.func;
-		} else if (any_auto && strcmp(group, last) == 0) {
-			place_next_func(&p->next);
-		} else if (any_auto) {
-			place_next_slot(&p->next);
-		}
-		device_add(p, "passthru,%s%s%s%s", pt.address, comma(opts),
-			   or_empty(opts), unsafe);
-		if (pt.pinned) {
-			p->next = saved;
-			continue;
-		}
-		any_auto = true;
-		strcpy(last, group);
 	}
 	if (count > 0)
 		place_next_slot(&p->next);
@@ -712,12 +754,26 @@ int plan_passthru_unsafe(const struct conf *conf, struct err *err,
 	    conf->path, conf_line(conf, "passthru_unsafe"), words);
 }
 
+/* "6:1"; "6" is "6:0", as the functions of a whole slot are written. */
+static int pin_parse(const char *text, struct plan_passthru *pt)
+{
+	int used = -1;
+
+	if (sscanf(text, "%2u:%1u%n", &pt->slot, &pt->func, &used) != 2) {
+		pt->func = 0;
+		used = -1;
+		if (sscanf(text, "%2u%n", &pt->slot, &used) != 1)
+			return -EINVAL;
+	}
+	return used < 0 || text[used] || pt->slot > 31 || pt->func > 7 ? -EINVAL
+								       : 0;
+}
+
 int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 			struct plan_passthru *ret_passthru)
 {
 	const char *value = conf_get(conf, "passthru%u", n);
 	struct plan_passthru pt = {0};
-	int used = -1;
 	char key[32];
 	size_t len;
 
@@ -727,10 +783,7 @@ int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 	len = strcspn(value, "=");
 	snprintf(pt.address, sizeof(pt.address), "%.*s", (int)len, value);
 	pt.pinned = value[len] == '=';
-	if (pt.pinned &&
-	    (sscanf(value + len, "=%2u:%1u%n", &pt.slot, &pt.func, &used) !=
-		 2 ||
-	     used < 0 || value[len + used] || pt.slot > 31 || pt.func > 7))
+	if (pt.pinned && pin_parse(value + len + 1, &pt) < 0)
 		return err_set(
 		    err, -EINVAL,
 		    "%s:%u: %s=\"%s\": expected =SLOT:FUNCTION (0 to 31, 0 to "
@@ -741,7 +794,7 @@ int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 		return err_set(
 		    err, -EINVAL,
 		    "%s:%u: %s=\"%s\": expected BUS/SLOT/FUNCTION (decimal), "
-		    "as `vm passthru` prints it",
+		    "as `vm passthru` prints it, BUS/SLOT or a name",
 		    conf->path, conf_line(conf, key), key, value);
 	*ret_passthru = pt;
 	return 0;

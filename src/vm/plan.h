@@ -23,6 +23,28 @@
 #define PLAN_PASSTHRU_MAX 64u
 #define PLAN_COMS	  4u
 
+/*
+ * One function of the host as the guest is to have it; claims_take() makes
+ * the list. Functions that a guest does without keep their places.
+ */
+struct plan_function {
+	unsigned n;	  /* of passthruN */
+	char address[64]; /* as byway is to be told */
+	char bdf[24];	  /* "0000:03:00.0" */
+	char key[160];	  /* of its history: devlog.h */
+	bool first;	  /* of its passthruN: the one with its options */
+	bool all;	  /* of a slot: its own slot in the guest, its number */
+	bool alone;	  /* its own slot in the guest */
+	unsigned func;
+	bool optional; /* passthruN_required="no" */
+	bool dropped;  /* the guest does without it */
+};
+
+struct plan_functions {
+	struct plan_function fn[PLAN_PASSTHRU_MAX];
+	unsigned count;
+};
+
 struct plan_input {
 	const struct guest *guest;
 	const struct conf *conf;
@@ -30,6 +52,8 @@ struct plan_input {
 	const struct words *disks;
 	/* Per NIC what byway connects it to: "tap3", "slirp,hostfwd=..." */
 	const struct words *nics;
+	/* NULL: the addresses as the file has them. */
+	const struct plan_functions *functions;
 	/* Terminal of com1..com4, NULL when the guest does not have it. */
 	const char *com[PLAN_COMS];
 	const struct firmware *firmware; /* NULL: none */
@@ -67,9 +91,9 @@ bool plan_is_wired(const struct conf *conf);
 /* The ports of `comports` in their order: 0 for com1; returns how many. */
 unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);
 
-/* "3/0/0=6:1" taken apart. */
+/* "3/0/0=6:1" or "3/0=6" taken apart. */
 struct plan_passthru {
-	char address[64]; /* as written: "3/0/0" */
+	char address[64]; /* as written: "3/0/0", a slot, a name, a pool */
 	bool pinned;
 	unsigned slot, func; /* when pinned */
 };

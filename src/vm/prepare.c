@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/cfg.h"
-#include "vm/claims.h"
 #include "vm/keys.h"
 #include "vm/supervisor.h"
 
@@ -262,7 +261,7 @@ static int secrets_write(struct supervisor *sup, struct err *err)
 				: 0;
 }
 
-static int argv_prepare(struct supervisor *sup, struct err *err)
+int supervisor_make_commands(struct supervisor *sup, struct err *err)
 {
 	char byway[PATH_MAX], tpm[PATH_MAX + 16];
 	struct plan_input input = {
@@ -270,6 +269,7 @@ static int argv_prepare(struct supervisor *sup, struct err *err)
 	    .conf = sup->conf,
 	    .disks = &sup->disks,
 	    .nics = &sup->nics,
+	    .functions = &sup->functions,
 	    .firmware = &sup->firmware,
 	    .screen = &sup->screen,
 	    .iso = sup->iso[0] ? sup->iso : NULL,
@@ -282,6 +282,8 @@ static int argv_prepare(struct supervisor *sup, struct err *err)
 		input.com[i] =
 		    sup->console[i] ? console_tty(sup->console[i]) : NULL;
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(sup->run_as); i++) {
+		words_free(&sup->run_as[i].argv);
+		plan_free(&sup->run_as[i].plan);
 		input.later_run = i > 0;
 		rc = plan_make(&input, err, &sup->run_as[i].plan);
 		if (rc == 0)
@@ -300,8 +302,7 @@ int supervisor_prepare(struct supervisor *sup, struct err *err)
 	child_init(&sup->child, sup->loop);
 	rc = conf_prepare(sup, err);
 	if (rc == 0)
-		rc = claims_take(&sup->place, &sup->guest, sup->conf,
-				 &sup->lock, err);
+		rc = supervisor_take_devices(sup, err);
 	if (rc == 0)
 		rc = screen_prepare(sup, err);
 	if (rc == 0)
@@ -311,7 +312,7 @@ int supervisor_prepare(struct supervisor *sup, struct err *err)
 	if (rc == 0)
 		rc = consoles_prepare(sup, err);
 	if (rc == 0)
-		rc = argv_prepare(sup, err);
+		rc = supervisor_make_commands(sup, err);
 	if (rc == 0)
 		rc = runlock_write(&sup->lock, err);
 	if (rc == 0)

@@ -23,17 +23,18 @@
 #define KILL_WAIT_MS 5000u
 /* A supervisor that is clearing up after its guest is waited for. */
 #define LEAVING_MS    5000u
-#define INFO_TEXT_MAX 4096u
+#define INFO_TEXT_MAX 8192u
 
 int run_info_format(const struct run_info *info, char *buf, size_t size)
 {
 	int len = snprintf(
 	    buf, size,
 	    "%s\nboot=%s\nsince=%" PRId64 "\nsupervisor=%d %" PRIu64
-	    "\nbyway=%d %" PRIu64 "\ndevices=%s\ntaps=%s\nvnc=%s\nreached=%d\n",
+	    "\nbyway=%d %" PRIu64 "\ndevices=%s\nmanaged=%s\ntaps=%s\nvnc=%s\n"
+	    "reached=%d\n",
 	    info->host, info->boot, info->since, (int)info->supervisor.pid,
 	    info->supervisor.start, (int)info->byway.pid, info->byway.start,
-	    info->devices, info->taps, info->vnc, info->reached);
+	    info->devices, info->managed, info->taps, info->vnc, info->reached);
 
 	return len >= (int)size ? -E2BIG : len;
 }
@@ -67,6 +68,8 @@ static void field_parse(const char *line, struct run_info *info)
 		info->byway = proc_parse(value);
 	else if (key == 7 && !memcmp(line, "devices", key))
 		snprintf(info->devices, sizeof(info->devices), "%s", value);
+	else if (key == 7 && !memcmp(line, "managed", key))
+		snprintf(info->managed, sizeof(info->managed), "%s", value);
 	else if (key == 4 && !memcmp(line, "taps", key))
 		snprintf(info->taps, sizeof(info->taps), "%s", value);
 	else if (key == 3 && !memcmp(line, "vnc", key))
@@ -183,6 +186,20 @@ enum run_state runlock_probe(const struct guest *guest,
 	}
 }
 
+void runlock_left(const struct guest *guest, struct run_info *ret_info)
+{
+	CLEANUP_CLOSE int fd =
+	    openat(guest->dirfd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct run_info info;
+
+	*ret_info = (struct run_info){0};
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return;
+	info_read(fd, &info);
+	if (info_is_here(&info))
+		*ret_info = info;
+}
+
 /* Is `fd` still what the name leads to? It is not after an unlink. */
 static bool file_current(const struct guest *guest, int fd)
 {
@@ -290,6 +307,9 @@ int runlock_take(const struct guest *guest, struct err *err,
 	lock.info.supervisor = proc_identify(getpid());
 	/* What is left to be cleared away stays on record until it is. */
 	strcpy(lock.info.taps, held.taps);
+	/* The drivers of a former boot are not ours to undo. */
+	if (info_is_here(&held))
+		strcpy(lock.info.managed, held.managed);
 	rc = runlock_write(&lock, err);
 	if (rc < 0) {
 		runlock_close(&lock);

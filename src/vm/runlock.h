@@ -13,6 +13,7 @@
  *   supervisor=PID STARTTIME
  *   byway=PID STARTTIME         (0 0 between two runs)
  *   devices=BDF BDF ...         passed-through devices in use
+ *   managed=BDF BDF ...         those taken from the host for this run
  *   taps=NAME NAME ...          network devices made for this guest
  *   vnc=ADDRESS:PORT            where the screen's server listens, or a
  *                               unix socket's path
@@ -24,7 +25,9 @@
  * A host is known by its boot id: a host's name may change while guests run.
  *
  * A file that nobody holds is what a crash left; its `taps` are still there
- * and are removed by the next start.
+ * and are removed by the next start, its `managed` devices are still taken from
+ * the host and are given back at the end of the next run, or by `vm passthru
+ * release`.
  * Locking: see above; a struct runlock belongs to one thread.
  */
 #ifndef VM_RUNLOCK_H
@@ -42,6 +45,7 @@ struct run_info {
 	struct proc_id supervisor;
 	struct proc_id byway;
 	char devices[2048];	      /* blank-separated */
+	char managed[2048];	      /* blank-separated */
 	char taps[1024];	      /* blank-separated */
 	char vnc[SCREEN_ADDRESS_MAX]; /* "127.0.0.1:5902", "": no screen */
 	bool reached;
@@ -58,6 +62,9 @@ enum run_state {
 /* Asks without taking the lock for longer than the question lasts. */
 enum run_state runlock_probe(const struct guest *guest,
 			     struct run_info *ret_info);
+
+/* What a crash left in the file, all zero where there is nothing. */
+void runlock_left(const struct guest *guest, struct run_info *ret_info);
 
 struct runlock {
 	int fd;	   /* inherited by byway */

@@ -116,14 +116,6 @@ static void words_last(const struct supervisor *sup, int status, bool signaled,
 		snprintf(buf + len, size - len, " (%.600s)", sup->last_helper);
 }
 
-static void device_event(struct supervisor *sup, const struct status *st)
-{
-	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
-		      st->selector, st->bdf, st->method, st->ms,
-		      st->ok ? "ok" : "failed", st->text[0] ? ": " : "",
-		      st->text);
-}
-
 static void lock_update(struct supervisor *sup)
 {
 	struct err err = {0};
@@ -156,7 +148,7 @@ static void byway_status(void *ctx, const char *line, bool cut)
 		supervisor_report(sup, "running", "%d", (int)sup->child.id.pid);
 		break;
 	case STATUS_DEVICE:
-		device_event(sup, &st);
+		supervisor_device_event(sup, &st);
 		break;
 	case STATUS_LOG:
 		logfile_event(&sup->log, "%s", st.text);
@@ -282,6 +274,10 @@ static void byway_exited(void *ctx, int status, bool signaled)
 	lock_update(sup);
 	log_end(sup, &result, signaled, words, sizeof(words));
 	result.restart_file = restart_take(sup);
+	if (supervisor_goes_on(sup, &result)) {
+		run_begin(sup);
+		return;
+	}
 	switch (run_decide(&sup->policy, &result, &sup->bad_runs)) {
 	case RUN_NEXT_START:
 		sup->stop_wanted_ns = 0;

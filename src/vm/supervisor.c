@@ -104,6 +104,7 @@ void supervisor_close(struct supervisor *sup)
 		console_destroy(sup->console[i]);
 	if (held) {
 		supervisor_remove_nics(sup);
+		supervisor_return_devices(sup);
 		guest_remove_traces(&sup->guest);
 		unlinkat(sup->guest.dirfd, SUPERVISOR_SECRETS, 0);
 		logfile_event(&sup->log, "stopped");

@@ -9,7 +9,7 @@
  * runs byway until the guest is to stay down; supervisor_close() removes
  * everything again. All three report and log their own failures. Threads: one.
  * Memory and descriptors do not grow with the number of runs: the command lines
- * are made once.
+ * are made once, and again when a device is left out.
  */
 #ifndef VM_SUPERVISOR_H
 #define VM_SUPERVISOR_H
@@ -50,9 +50,13 @@ struct supervisor {
 	struct logfile log;    /* vm-bhyve.log */
 	struct logfile output; /* bhyve.log: what byway prints */
 	struct console *console[PLAN_COMS];
-	struct words nics;  /* what byway connects each NIC to */
-	struct words taps;  /* interfaces we made */
-	struct words disks; /* what byway opens for each disk */
+	struct words nics;		 /* what byway connects each NIC to */
+	struct words taps;		 /* interfaces we made */
+	struct words disks;		 /* what byway opens for each disk */
+	struct plan_functions functions; /* passed through */
+	/* In this run a reset failed: of what the guest can do without, of
+	 * what it cannot. */
+	bool dropped, required_failed;
 	struct firmware firmware;
 	struct screen screen;
 	char iso[PATH_MAX]; /* of `vm install`, else "" */
@@ -118,6 +122,21 @@ void supervisor_remove_nics(struct supervisor *sup);
 /* Removes the taps a killed supervisor left, and its sockets. */
 void supervisor_remove_left(struct supervisor *sup,
 			    const struct run_info *left);
+
+/* Passed-through devices: into the lock, functions; and back to the host. */
+MUST_CHECK int supervisor_take_devices(struct supervisor *sup, struct err *err);
+void supervisor_return_devices(struct supervisor *sup);
+/* Tells of a reset, and remembers it. */
+void supervisor_device_event(struct supervisor *sup, const struct status *st);
+/*
+ * After a run: makes byway's command lines anew if a device is to be left out;
+ * true when nothing but that device kept the guest from running on.
+ */
+bool supervisor_goes_on(struct supervisor *sup,
+			const struct run_result *result);
+/* byway's command lines, in place of those there were. */
+MUST_CHECK int supervisor_make_commands(struct supervisor *sup,
+					struct err *err);
 
 /* uuid and MAC addresses: made and saved where they are missing. */
 MUST_CHECK int supervisor_make_identity(struct supervisor *sup,

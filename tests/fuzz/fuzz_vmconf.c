@@ -132,6 +132,7 @@ static void fuzz_info(const char *text)
 	run_info_parse(buf, &back);
 	require(strcmp(info.host, back.host) == 0);
 	require(strcmp(info.devices, back.devices) == 0);
+	require(strcmp(info.managed, back.managed) == 0);
 	require(strcmp(info.taps, back.taps) == 0);
 	require(strcmp(info.vnc, back.vnc) == 0);
 	require(info.byway.pid == back.byway.pid);

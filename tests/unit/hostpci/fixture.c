@@ -163,6 +163,50 @@ static int play_probe(struct fixture *f, struct hostpci *host, const char *bdf)
 	return 0; /* the kernel does not say either */
 }
 
+/* Virtual function `n` of 0000:01:00.0, in group 60 + n, comes or goes. */
+static void play_vf(struct fixture *f, unsigned n, bool comes)
+{
+	char bdf[16], at[32], link[3][96];
+	struct fixture_dev vf = {at,	 NULL,	      0x010802, 0x1b36,
+				 0x0010, 60 + (int)n, 0};
+
+	snprintf(bdf, sizeof(bdf), "0000:01:00.%u", (n + 1) % 8);
+	snprintf(at, sizeof(at), "0000:00:1c.0/%s", bdf);
+	snprintf(link[0], sizeof(link[0]), SYS_DEVICES "/0000:01:00.0/virtfn%u",
+		 n % 8);
+	snprintf(link[1], sizeof(link[1]), SYS_DEVICES "/%s", bdf);
+	if (comes) {
+		fixture_dev(f, &vf);
+		fixture_link(f, link[0], bdf);
+		snprintf(link[2], sizeof(link[2]), SYS_DEVICES "/%s/physfn",
+			 bdf);
+		fixture_link(f, link[2], "0000:01:00.0");
+		return;
+	}
+	snprintf(link[2], sizeof(link[2]), "sys/devices/pci0000:00/%s", at);
+	for (size_t i = 0; i < ARRAY_LEN(link); i++)
+		fixture_remove(f, link[i]);
+	snprintf(link[0], sizeof(link[0]), "sys/kernel/iommu_groups/%d",
+		 vf.group);
+	fixture_remove(f, link[0]);
+}
+
+/* The kernel takes a number only when there are none. */
+static int play_numvfs(struct fixture *f, struct hostpci *host,
+		       const char *path, unsigned count)
+{
+	unsigned now = (unsigned)sysfs_number(host, 0, "%s", path);
+
+	if (now && count)
+		return -EBUSY;
+	if (f->make_fewer && count)
+		count--;
+	for (unsigned n = 0; n < MAX(now, count); n++)
+		play_vf(f, n, count > 0);
+	fixture_file(f, path, "%u\n", count);
+	return 0;
+}
+
 static int play_write(struct hostpci *host, const char *path, const char *text,
 		      unsigned timeout_ms)
 {
@@ -177,6 +221,12 @@ static int play_write(struct hostpci *host, const char *path, const char *text,
 		return -ETIMEDOUT;
 	if (ends_with(path, f->deny))
 		return -EACCES;
+	if (ends_with(path, "/sriov_numvfs"))
+		return play_numvfs(f, host, path, (unsigned)atoi(plain));
+	if (ends_with(path, "/sriov_drivers_autoprobe")) {
+		fixture_file(f, path, "%s\n", plain);
+		return 0;
+	}
 	if (ends_with(path, "/driver_override")) {
 		fixture_file(f, path, "%s\n", plain[0] ? plain : "(null)");
 		return 0;

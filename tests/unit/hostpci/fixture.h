@@ -34,6 +34,7 @@ struct fixture {
 	const char *hang;      /* a write to a path ending so times out */
 	const char *deny;      /* a write to a path ending so: -EACCES */
 	const char *claimed;   /* a block device the kernel holds */
+	bool make_fewer;       /* one virtual function less than asked for */
 	const char *available; /* the one module that can be loaded */
 };
 

@@ -131,6 +131,9 @@ static void test_unknown(void **state)
 	fixture_file(f, NVME "driver_override", "foo\n");
 	fixture_file(f, NVME "resource", "nonsense\n");
 	fixture_bytes(f, SYS_DEVICES "/0000:02:00.0/config", "\x86\x80", 2);
+	memset(dead + 4, 0, sizeof(dead) - 4);
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", dead,
+		      sizeof(dead));
 	host = fixture_open(f);
 	dev = fixture_find(host, "1/0/0");
 	assert_int_equal(dev->header_type, 0xff);
@@ -141,6 +144,8 @@ static void test_unknown(void **state)
 	assert_string_equal(dev->reset_methods, "");
 	assert_int_equal(dev->bar[0].size, 0);
 	assert_int_equal(fixture_find(host, "2/0/0")->header_type, 0xff);
+	/* A virtual function has ones for its ids, and is not dead. */
+	assert_int_equal(fixture_find(host, "3/0/0")->header_type, 0);
 	dev = fixture_find(host, "0/28/0");
 	assert_int_equal(dev->header_type, 1);
 	assert_string_equal(dev->parent, "");

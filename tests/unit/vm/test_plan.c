@@ -16,6 +16,9 @@ struct result {
 	bool waits;
 };
 
+/* What was found for its passthruN, NULL: as written. */
+static const struct plan_functions *found_functions;
+
 /* What a text is planned with besides its own keys. */
 struct with {
 	const char *code, *vars; /* firmware */
@@ -58,6 +61,7 @@ static int plan_with(const char *text, const struct with *with, struct err *err,
 	    .conf = conf,
 	    .disks = &disks,
 	    .nics = &nics,
+	    .functions = found_functions,
 	    .com = {"/dev/pts/1", "/dev/pts/2", "/dev/pts/3"},
 	    .firmware = &fw,
 	    .screen = &screen,
@@ -259,6 +263,54 @@ static void test_passthru(void **state)
 		       BRIDGES " -s 9:0,passthru,4/0/0 -s 5:0,xhci,tablet");
 }
 
+/* As claims_take() finds them: a slot, a pool's, one left out, plain ones. */
+static void test_found(void **state)
+{
+	static const struct plan_functions found = {
+	    .count = 6,
+	    .fn = {
+		{.n = 0, .address = "0000:03:00.0", .first = true, .all = true},
+		{.n = 0, .address = "0000:03:00.1", .all = true, .func = 1},
+		{.n = 1,
+		 .address = "0000:05:00.0",
+		 .first = true,
+		 .alone = true},
+		{.n = 2, .address = "gone", .first = true, .dropped = true},
+		{.n = 3, .address = "1/0/0", .first = true},
+		{.n = 4, .address = "1/0/1", .first = true}}};
+	struct err err = {0};
+	struct result r;
+
+	(void)state;
+	found_functions = &found;
+	assert_int_equal(
+	    plan("passthru0=3/0\npassthru0_options=rom=x\n"
+		 "passthru1=pool:p\npassthru2=gone\npassthru3=1/0/0\n"
+		 "passthru4=1/0/1\nxhci_mouse=y\n",
+		 &err, &r),
+	    0);
+	assert_string_equal(
+	    r.devices,
+	    BRIDGES " -s 4:0,passthru,0000:03:00.0,rom=x"
+		    " -s 4:1,passthru,0000:03:00.1"
+		    " -s 5:0,passthru,0000:05:00.0 -s 7:0,passthru,1/0/0"
+		    " -s 7:1,passthru,1/0/1 -s 8:0,xhci,tablet");
+	result_free(&r);
+	/* Pinned, the functions keep their numbers. */
+	assert_int_equal(
+	    plan("passthru0=3/0=9\npassthru1=pool:p=10:0\npassthru2=gone\n"
+		 "passthru3=1/0/0\npassthru4=1/0/1\n",
+		 &err, &r),
+	    0);
+	assert_string_equal(
+	    r.devices,
+	    BRIDGES " -s 9:0,passthru,0000:03:00.0 -s 9:1,passthru,0000:03:00.1"
+		    " -s 10:0,passthru,0000:05:00.0 -s 5:0,passthru,1/0/0"
+		    " -s 5:1,passthru,1/0/1");
+	result_free(&r);
+	found_functions = NULL;
+}
+
 static void test_overflow(void **state)
 {
 	struct err err = {0};
@@ -302,7 +354,7 @@ static void test_options(void **state)
 static void test_passthru_syntax(void **state)
 {
 	static const char *const bad[] = {
-	    "1/0/0=",	  "1/0/0=6", "1/0/0=6:8",   "1/0/0=32:0",
+	    "1/0/0=",	  "1/0/0=x", "1/0/0=6:8",   "1/0/0=32:0",
 	    "1/0/0=6:1x", "=6:1",    "1/0/0,rom=x", "1/0/0 x"};
 	struct result r;
 
@@ -547,6 +599,7 @@ int main(void)
 	    cmocka_unit_test(test_disks),
 	    cmocka_unit_test(test_ahci_sharing),
 	    cmocka_unit_test(test_passthru),
+	    cmocka_unit_test(test_found),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_passthru_syntax),

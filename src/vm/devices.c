@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A supervisor's passed-through devices: taken, watched, given back.
+ *
+ * Each reset is written into its device's history. One that failed puts the
+ * device into quarantine; where the guest's file says that it can do without
+ * (passthruN_required="no"), and byway ended for that reason, the next run is
+ * made without it.
+ */
+#include <string.h>
+
+#include "vm/claims.h"
+#include "vm/devlog.h"
+#include "vm/supervisor.h"
+
+static void event_warn(void *ctx, const char *text)
+{
+	supervisor_warn(ctx, "%s", text);
+}
+
+static void event_note(void *ctx, const char *text)
+{
+	struct supervisor *sup = ctx;
+
+	logfile_event(&sup->log, "%s", text);
+}
+
+static struct claims_request request_of(struct supervisor *sup)
+{
+	return (struct claims_request){
+	    .place = &sup->place,
+	    .guest = &sup->guest,
+	    .conf = sup->conf,
+	    .lock = &sup->lock,
+	    .warner = {event_warn, sup},
+	    .note = {event_note, sup},
+	};
+}
+
+int supervisor_take_devices(struct supervisor *sup, struct err *err)
+{
+	const struct claims_request request = request_of(sup);
+
+	return claims_take(&request, err, &sup->functions);
+}
+
+void supervisor_return_devices(struct supervisor *sup)
+{
+	const struct claims_request request = request_of(sup);
+	CLEANUP_CLOSE int turn = -1;
+	struct err err = {0};
+
+	if (!sup->lock.info.managed[0])
+		return;
+	/* They are given back all the same: one process a device at a time. */
+	if (claims_turn(&sup->place, &err, &turn) < 0)
+		logfile_event(&sup->log, "warning; %s", err.msg);
+	claims_return(&request, NULL);
+}
+
+static struct plan_function *function_find(struct supervisor *sup,
+					   const char *bdf)
+{
+	for (unsigned i = 0; i < sup->functions.count; i++)
+		if (strcmp(sup->functions.fn[i].bdf, bdf) == 0)
+			return &sup->functions.fn[i];
+	return NULL;
+}
+
+/* All functions of a passthruN go: a card without one of them is no card. */
+static void function_drop(struct supervisor *sup, unsigned n)
+{
+	for (unsigned i = 0; i < sup->functions.count; i++)
+		if (sup->functions.fn[i].n == n)
+			sup->functions.fn[i].dropped = true;
+	sup->dropped = true;
+}
+
+void supervisor_device_event(struct supervisor *sup, const struct status *st)
+{
+	struct plan_function *fn = function_find(sup, st->bdf);
+	struct err err = {0};
+
+	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
+		      st->selector, st->bdf, st->method, st->ms,
+		      st->ok ? "ok" : "failed", st->text[0] ? ": " : "",
+		      st->text);
+	if (!fn)
+		return;
+	if (devlog_append(&sup->place, fn->key, sup->guest.name, st, &err) < 0)
+		logfile_event(&sup->log, "warning; %s", err.msg);
+	if (st->ok)
+		return;
+	if (quarantine_set(&sup->place, fn->key, sup->guest.name, st, &err) < 0)
+		logfile_event(&sup->log, "warning; %s", err.msg);
+	else
+		logfile_event(&sup->log, "passthru %s (%s): in quarantine",
+			      st->selector, st->bdf);
+	if (fn->optional)
+		function_drop(sup, fn->n);
+	else
+		sup->required_failed = true;
+}
+
+bool supervisor_goes_on(struct supervisor *sup, const struct run_result *result)
+{
+	bool dropped = sup->dropped && !sup->required_failed;
+	struct err err = {0};
+
+	sup->dropped = sup->required_failed = false;
+	if (!dropped)
+		return false;
+	/* Also for a start that a person asks for by `vm restart`. */
+	if (supervisor_make_commands(sup, &err) < 0) {
+		logfile_event(&sup->log, "warning; %s", err.msg);
+		return false;
+	}
+	if (result->status != STATUS_EXIT_ERROR || result->stop_wanted)
+		return false;
+	/* It did not get as far as the guest, or the guest had rebooted. */
+	if (result->reached && (strncmp(sup->last_error, STATUS_ERROR_RESET,
+					strlen(STATUS_ERROR_RESET)) != 0 ||
+				!sup->policy.restart_on_reboot))
+		return false;
+	for (unsigned i = 0; i < sup->functions.count; i++)
+		if (sup->functions.fn[i].dropped && sup->functions.fn[i].first)
+			logfile_event(&sup->log, "going on without passthru%u",
+				      sup->functions.fn[i].n);
+	return true;
+}
