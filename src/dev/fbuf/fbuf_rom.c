@@ -37,7 +37,7 @@ int fbuf_rom_load(const char *path, struct err *err, struct fbuf_rom *ret_rom)
 	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	/* One byte more tells a file that is too long. */
 	CLEANUP_FREE uint8_t *bytes = calloc(1, FBUF_ROM_MAX + 1);
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (!bytes)
