@@ -36,6 +36,14 @@ static uint64_t ones(unsigned size)
 
 /* ---- windows ---- */
 
+/* This window cannot be mapped: its accesses are trapped. */
+static void window_drop(struct vfio_region *region, unsigned i)
+{
+	region->windows--;
+	memmove(&region->window[i], &region->window[i + 1],
+		(region->windows - i) * sizeof(region->window[0]));
+}
+
 /* Cuts [off, end) out of every window of the region. */
 static void window_cut(struct vfio_region *region, uint64_t off, uint64_t end)
 {
@@ -113,19 +121,25 @@ static int bar_reserve(struct vfio_device *d, unsigned index, struct err *err)
 
 static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
 {
-	const struct vfio_ops *ops = d->ctx->ops;
+	const struct vfio_ops *ops = d->ops;
 	struct vfio_region *region = &d->region[index];
-	unsigned i;
+	unsigned i = 0;
 	int r;
 
 	if (!region->windows)
 		return 0;
 	r = bar_reserve(d, index, err);
-	for (i = 0; i < region->windows && !r; i++) {
+	while (i < region->windows && !r) {
 		const struct vfio_window *w = &region->window[i];
 
 		r = ops->mmap_at(ops->ctx, d->bar[index].host + w->off, w->size,
 				 d->fd, region->offset + w->off);
+		if (r == -ENXIO && d->user) {
+			window_drop(region, i);
+			r = 0;
+			continue;
+		}
+		i++;
 		if (r)
 			err_sys(
 			    err, r,

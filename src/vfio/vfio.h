@@ -68,6 +68,8 @@ void vfio_ctx_destroy(struct vfio_ctx *ctx); /* NULL allowed */
 
 /* Functions passed through so far. */
 unsigned vfio_device_count(struct vfio_ctx *ctx);
+/* Is guest RAM pinned for one of them? */
+bool vfio_memory_pinned(const struct vfio_ctx *ctx);
 
 /*
  * Takes bus mastering and interrupts from every device, for good: what the
@@ -84,6 +86,7 @@ MUST_CHECK int vfio_reset_all(struct vfio_ctx *ctx);
 
 /*
  * -s N,passthru,ADDRESS[,rom=FILE][,reset=auto|flr|bus|pm][,bootindex=N];
+ * vfio-user=SOCKET in the place of ADDRESS: a device served by a process.
  * docs/devices/passthru.md describes what the guest sees.
  */
 extern const struct pci_model passthru_model;
