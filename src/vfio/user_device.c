@@ -34,6 +34,8 @@ int vfio_user_device_open(struct vfio_device *d, struct err *err)
 	    .loop = d->env.loop,
 	    .lost = on_lost,
 	    .ctx = d,
+	    .reply_ms = d->ctx->params.user_reply_ms,
+	    .reset_ms = d->ctx->params.user_reset_ms,
 	};
 	int r = vfio_user_connect(&params, err, &d->user);
 

@@ -59,6 +59,8 @@ struct vfio_params {
 	/* One STATUS_DEVICE per reset; on the thread that resets. */
 	void (*event)(void *ctx, const struct status *status);
 	void *event_ctx;
+	/* Deadlines of vfio-user servers; 0: those of vfio/user.h. */
+	unsigned user_reply_ms, user_reset_ms;
 };
 
 /* `params` is copied; what it points to must outlive the context. */
