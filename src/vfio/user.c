@@ -297,32 +297,42 @@ static void on_event(void *ctx, unsigned events UNUSED)
 
 /* ---- connecting ---- */
 
-static int connect_to(struct vfio_user *u, struct err *err)
+static int connect_error(const char *path, int error, struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int r;
-
-	memcpy(addr.sun_path, u->path, sizeof(u->path));
-	u->sock =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (u->sock < 0)
-		return err_sys(err, -errno, "%s: socket", u->path);
-	do {
-		r = connect(u->sock, (struct sockaddr *)&addr, sizeof(addr));
-	} while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return 0;
-	if (errno == ENOENT || errno == ECONNREFUSED)
-		return err_set(err, -errno,
+	if (error == ENOENT || error == ECONNREFUSED)
+		return err_set(err, -error,
 			       "%s: no vfio-user server listens there; start"
 			       " it first",
-			       u->path);
-	if (errno == EAGAIN)
+			       path);
+	if (error == EAGAIN)
 		return err_set(err, -EBUSY,
 			       "%s: the server is busy with others; give each"
 			       " guest a device of its own",
-			       u->path);
-	return err_sys(err, -errno, "%s: vfio-user socket", u->path);
+			       path);
+	return err_sys(err, -error, "%s: vfio-user socket", path);
+}
+
+static int connect_to(const char *path, struct err *err, int *ret_sock)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int sock = -1;
+	int r;
+
+	if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path) >=
+	    (int)sizeof(addr.sun_path))
+		return err_set(err, -ENAMETOOLONG,
+			       "%s: a socket's path has at most %zu bytes",
+			       path, sizeof(addr.sun_path) - 1);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (sock < 0)
+		return err_sys(err, -errno, "%s: socket", path);
+	do {
+		r = connect(sock, (struct sockaddr *)&addr, sizeof(addr));
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return connect_error(path, errno, err);
+	*ret_sock = take_fd(sock);
+	return 0;
 }
 
 static int agree(struct vfio_user *u, struct err *err)
@@ -402,23 +412,19 @@ static struct vfio_user *user_alloc(const struct vfio_user_params *params)
 	return NULL;
 }
 
-int vfio_user_connect(const struct vfio_user_params *params, struct err *err,
-		      struct vfio_user **ret_user)
+int user_adopt(const struct vfio_user_params *params, int sock, struct err *err,
+	       struct vfio_user **ret_user)
 {
-	struct vfio_user *u;
+	struct vfio_user *u = user_alloc(params);
 	int r;
 
-	if (strlen(params->path) >= sizeof(u->path))
-		return err_set(err, -ENAMETOOLONG,
-			       "%s: a socket's path has at most %u bytes",
-			       params->path, VFIO_USER_PATH_MAX - 1);
-	u = user_alloc(params);
-	if (!u)
+	if (!u) {
+		close(sock);
 		return err_set(err, -ENOMEM, "%s: out of memory", params->path);
+	}
+	u->sock = sock;
 	snprintf(u->path, sizeof(u->path), "%s", params->path);
-	r = connect_to(u, err);
-	if (!r)
-		r = agree(u, err);
+	r = agree(u, err);
 	if (!r)
 		r = watch(u, err);
 	if (r) {
@@ -427,6 +433,15 @@ int vfio_user_connect(const struct vfio_user_params *params, struct err *err,
 	}
 	*ret_user = u;
 	return 0;
+}
+
+int vfio_user_connect(const struct vfio_user_params *params, struct err *err,
+		      struct vfio_user **ret_user)
+{
+	int sock, r;
+
+	r = connect_to(params->path, err, &sock);
+	return r ? r : user_adopt(params, sock, err, ret_user);
 }
 
 /* ---- guest memory ---- */

@@ -89,6 +89,13 @@ int user_lose(struct vfio_user *u, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same from outside an exchange, for a reply that makes no sense. */
 int user_break(struct vfio_user *u, const char *what);
 
+/*
+ * vfio_user_connect() with a connected socket (consumed) instead of
+ * params->path, which only names it; for tests.
+ */
+MUST_CHECK int user_adopt(const struct vfio_user_params *params, int sock,
+			  struct err *err, struct vfio_user **ret_user);
+
 /* user_ops.c */
 extern const struct vfio_ops user_ops;
 /* The interrupt of resample_fd was acknowledged; loop's thread. */
