@@ -361,8 +361,8 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 
 const struct pci_model passthru_model = {
     .name = "passthru",
-    .summary = "a PCI device of the host, or of a vfio-user server"
-	       " (ADDRESS|vfio-user=SOCKET[,rom=FILE][,reset=METHOD])",
+    .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD])"
+	       " or one served at vfio-user=SOCKET",
     .parse = passthru_parse,
     .create = passthru_create,
 };

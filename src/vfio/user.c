@@ -438,7 +438,7 @@ int user_adopt(const struct vfio_user_params *params, int sock, struct err *err,
 int vfio_user_connect(const struct vfio_user_params *params, struct err *err,
 		      struct vfio_user **ret_user)
 {
-	int sock, r;
+	int sock = -1, r;
 
 	r = connect_to(params->path, err, &sock);
 	return r ? r : user_adopt(params, sock, err, ret_user);

@@ -444,6 +444,52 @@ static void test_twice(void **state)
 	end(&f);
 }
 
+/* ---- descriptions that are wrong ---- */
+
+static const struct {
+	const char *text, *error;
+} wrong[] = {
+    {"", "t: no id"},
+    {"id 1b36", "t:1: expected VENDOR:DEVICE"},
+    {"id 1b36:1 2:3 4", "t:1: something is left over at the end"},
+    {"\nfoo", "t:2: unknown statement"},
+    {"bar 6 io 32", "t:1: a number is malformed or too large"},
+    {"bar 0 rom 32", "t:1: a word is not one of those expected"},
+    {"bar 0 mem32 3K", "t:1: a size has to be a power of two"},
+    {"bar 0 mem32", "t:1: something is missing at the end"},
+    {"bar 5 mem64 4K", "t:1: a 64-bit BAR takes two"},
+    {"id 1:2\nbar 0 mem64 4K\nbar 1 io 32",
+     "t: a BAR is the upper half of a 64-bit one"},
+    {"registers 0 10", "t:1: the registers begin at a multiple of 1000"},
+    {"id 1:2\nregisters 0 0", "t: the registers are outside their BAR"},
+    {"id 1:2\nbar 0 mem32 4K\nmsix a0 8 0 ff0 0 0",
+     "t: the MSI-X table is outside its BAR"},
+    {"id 1:2\ninit 0 0 1", "t: a value is outside its BAR"},
+    {"pm 3c", "t:1: no capability can be there"},
+    {"msi 48 3", "t:1: vectors of MSI are a power of two"},
+    {"fault after 1 die", "t:1: a word is not one of those expected"},
+    {"fault ms die", "t:1: a number is malformed or too large"},
+};
+
+static void test_descriptions(void **state UNUSED)
+{
+	struct desc desc;
+	struct err err;
+	FILE *in;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(wrong); i++) {
+		err = (struct err){0};
+		in = tmpfile();
+		assert_non_null(in);
+		fputs(wrong[i].text, in);
+		rewind(in);
+		assert_int_equal(desc_read(in, "t", &err, &desc), -EINVAL);
+		assert_string_equal(err.msg, wrong[i].error);
+		fclose(in);
+	}
+}
+
 /* ---- what a guest's lspci says ---- */
 
 /* Config space in the form that lspci -F reads. */
@@ -542,6 +588,7 @@ int main(int argc, char **argv)
 	    SERVED_TEST(test_aer),
 	    SERVED_TEST(test_refused),
 	    SERVED_TEST(test_twice),
+	    SERVED_TEST(test_descriptions),
 	    SERVED_TEST(test_p10),
 	    SERVED_TEST(test_lspci),
 	};
