@@ -133,6 +133,21 @@ static void answer(struct fake *f)
 
 /* ---- the server ---- */
 
+static void trace_bytes(struct fake *f)
+{
+	const uint8_t *head = (const uint8_t *)&f->in.head;
+	size_t i, size = f->in.size;
+
+	if (f->in.head.command == VFIO_USER_VERSION)
+		size = 4;
+	for (i = 0; i < sizeof(f->in.head); i++)
+		trace(f, "%02x", head[i]);
+	trace(f, "%s", size ? " " : "");
+	for (i = 0; i < size; i++)
+		trace(f, "%02x", f->in.body[i]);
+	trace(f, "\n");
+}
+
 static bool is_victim(const struct fake *f)
 {
 	return f->in.head.command == f->victim;
@@ -145,6 +160,8 @@ static bool serve_one(struct fake *f)
 
 	if (vfio_user_receive(f->sock, &f->in, vfio_user_deadline(WAIT_MS)))
 		return false;
+	if (f->bytes)
+		trace_bytes(f);
 	answer(f);
 	vfio_user_drop_fds(&f->in);
 	if (is_victim(f) && f->closing)

@@ -38,6 +38,7 @@ struct fake {
 	bool silent, closing; /* of the victim */
 	/* What happened; read when the thread has ended. */
 	char trace[4096];
+	bool bytes; /* trace the bytes of each message (of versions 20) */
 	unsigned lost;
 	struct vfio_user_header answer; /* to what the server asked */
 	struct gmem *gmem;
