@@ -12,7 +12,7 @@
 #include "testdev.h"
 #include "vfio/user_sock.h"
 
-#define MESSAGE_MS 2000u
+#define MESSAGE_MS 30000u
 #define AREAS_MAX  2u
 #define DMA_ID	   0x8000u
 

@@ -209,6 +209,7 @@ void fake_init(struct fake *f)
 	    .region_flags =
 		VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
 	    .victim = NO_VICTIM,
+	    .reset_ms = PATIENT_MS,
 	    .version = "{\"capabilities\":{\"max_msg_fds\":4}}",
 	};
 	assert_non_null(mkdtemp(f->folder));
@@ -233,8 +234,8 @@ int fake_connect(struct fake *f, struct err *err)
 	    .loop = f->loop,
 	    .lost = on_lost,
 	    .ctx = f,
-	    .reply_ms = CLIENT_MS,
-	    .reset_ms = CLIENT_MS,
+	    .reply_ms = PATIENT_MS,
+	    .reset_ms = f->reset_ms,
 	};
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 	int r;

@@ -15,8 +15,8 @@
 #include "vfio/user_sock.h"
 
 #define RAM_BYTES  MIB(2)
-#define WAIT_MS	   5000u
-#define CLIENT_MS  300u
+#define WAIT_MS	   60000u
+#define PATIENT_MS 60000u /* a busy machine is slow, not wrong */
 #define REPLY_ROOM 8192u
 #define NO_VICTIM  99u
 
@@ -33,7 +33,8 @@ struct fake {
 	const char *version; /* JSON */
 	int region_fd;	     /* sent with region infos, -1 */
 	uint32_t region_flags;
-	unsigned victim; /* a command, or NO_VICTIM */
+	unsigned reset_ms; /* the client's patience with a reset */
+	unsigned victim;   /* a command, or NO_VICTIM */
 	spoil_fn *spoil;
 	bool silent, closing; /* of the victim */
 	/* What happened; read when the thread has ended. */

@@ -537,7 +537,9 @@ static void test_silent(void **state UNUSED)
 {
 	struct fake f;
 
-	begin(&f);
+	fake_init(&f);
+	f.reset_ms = 300;
+	assert_int_equal(fake_connect(&f, NULL), 0);
 	f.victim = VFIO_USER_DEVICE_RESET;
 	f.silent = true;
 	assert_int_equal(do_reset(&f), -EIO);
