@@ -102,7 +102,7 @@ static void windows_find(struct vfio_region *region,
 		return;
 	for (left = REGION_CAPS_MAX;
 	     left && (info->flags & VFIO_REGION_INFO_FLAG_CAPS) &&
-	     at >= sizeof(*info) && at <= size - sizeof(*cap);
+	     at >= sizeof(*info) && at <= size - sizeof(*cap) && at % 8 == 0;
 	     left--) {
 		cap = (const void *)((const uint8_t *)info + at);
 		if (cap->id == VFIO_REGION_INFO_CAP_SPARSE_MMAP &&

@@ -259,7 +259,7 @@ static bool socket_has_more(const struct vfio_user *u)
 	char byte;
 
 	return recv(u->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-	       errno != EAGAIN;
+	       (errno != EAGAIN && errno != EINTR);
 }
 
 static void on_socket(struct vfio_user *u)
