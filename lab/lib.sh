@@ -286,6 +286,34 @@ refused() {
 
 # ask SOCKET LINE is a program: one line to a unix socket, and the answer.
 
+# --- devices that testkit serves ----------------------------------------------
+
+# serve_device NAME: /lab/devices/NAME.dev, at the socket $device; its log is
+# device.log, its process $server
+serve_device() {
+	device=/tmp/case/$1.sock
+	byway-testdev "$device" "/lab/devices/$1.dev" >device.log 2>&1 &
+	server=$!
+	wait_line 10 "listening at $device" device.log
+}
+
+# device_stop: ends it; sets $status
+device_stop() {
+	kill "$server" 2>/dev/null || true
+	status=0
+	wait "$server" || status=$?
+}
+
+# device_run SECONDS LOG WORDS [OPTION...]: a Linux guest that has it in slot 6
+# and does WORDS with it (lab.dev=, see guest/init); sets $status
+device_run() {
+	device_seconds=$1 device_log=$2 device_words=$3
+	shift 3
+	linux_run "$device_seconds" "$device_log" \
+		"lab.check=testdev lab.dev=$device_words" \
+		-s 6,passthru,vfio-user="$device" "$@"
+}
+
 # --- guests with firmware and a disk of their own --------------------------------
 
 ovmf=/usr/share/OVMF

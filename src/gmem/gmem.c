@@ -3,6 +3,7 @@
 #include "gmem/gmem.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,6 +15,7 @@ struct range {
 	uint64_t base;
 	uint64_t size;
 	uint8_t *host;
+	int fd; /* -1: private */
 };
 
 /*
@@ -23,6 +25,7 @@ struct range {
 struct gmem {
 	unsigned range_count;
 	bool in_core;
+	bool shared;			      /* ranges to come */
 	struct range ranges[GMEM_RANGES_MAX]; /* sorted, disjoint */
 };
 
@@ -36,13 +39,25 @@ int gmem_create(struct gmem **ret_gmem)
 	return 0;
 }
 
+static void range_free(struct range *range)
+{
+	munmap(range->host, range->size);
+	if (range->fd >= 0)
+		close(range->fd);
+}
+
 void gmem_destroy(struct gmem *gmem)
 {
 	if (!gmem)
 		return;
 	for (unsigned i = 0; i < gmem->range_count; i++)
-		munmap(gmem->ranges[i].host, gmem->ranges[i].size);
+		range_free(&gmem->ranges[i]);
 	free(gmem);
+}
+
+void gmem_share(struct gmem *gmem)
+{
+	gmem->shared = true;
 }
 
 /*
@@ -68,6 +83,26 @@ static int map_aligned(uint64_t base, uint64_t size, uint8_t **ret_host)
 	munmap(map + head + size, tail);
 	*ret_host = map + head;
 	return 0;
+}
+
+/*
+ * Puts a file of anonymous pages in the place of the private ones. Its size is
+ * sealed: a process that has the descriptor cannot take pages from under us.
+ */
+static int make_shared(struct range *range)
+{
+	int fd = memfd_create("guest memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *map;
+
+	if (fd < 0)
+		return -errno;
+	range->fd = fd;
+	if (range->size > INT64_MAX || ftruncate(fd, (off_t)range->size) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return -errno;
+	map = mmap(range->host, range->size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED, fd, 0);
+	return map == MAP_FAILED ? -errno : 0;
 }
 
 static int advise_dump(const struct range *range, bool in_core)
@@ -109,7 +144,7 @@ static int check_new_range(const struct gmem *gmem, uint64_t base,
 
 int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size, struct err *err)
 {
-	struct range range = {.base = base.v, .size = size};
+	struct range range = {.base = base.v, .size = size, .fd = -1};
 	unsigned at;
 	int ret;
 
@@ -123,11 +158,19 @@ int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size, struct err *err)
 			       ": cannot map %" PRIu64
 			       " MiB, give the guest less memory",
 			       base.v, size >> 20);
+	ret = gmem->shared ? make_shared(&range) : 0;
+	if (ret) {
+		range_free(&range);
+		return err_sys(err, ret,
+			       "guest memory at 0x%" PRIx64
+			       ": cannot be shared with a device's process",
+			       base.v);
+	}
 	/* Refused by a kernel without huge pages; small pages work as well. */
 	(void)madvise(range.host, size, MADV_HUGEPAGE);
 	ret = advise_dump(&range, gmem->in_core);
 	if (ret) {
-		munmap(range.host, size);
+		range_free(&range);
 		return err_sys(err, ret,
 			       "guest memory at 0x%" PRIx64
 			       ": cannot choose whether core dumps contain it",
@@ -151,6 +194,24 @@ int gmem_for_each(const struct gmem *gmem, gmem_range_fn *fn, void *ctx)
 		const struct range *r = &gmem->ranges[i];
 
 		ret = fn(ctx, gpa(r->base), r->size, r->host);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int gmem_for_each_shared(const struct gmem *gmem, gmem_shared_fn *fn, void *ctx)
+{
+	int ret;
+
+	for (unsigned i = 0; i < gmem->range_count; i++) {
+		const struct gmem_shared range = {
+		    .base = gpa(gmem->ranges[i].base),
+		    .size = gmem->ranges[i].size,
+		    .fd = gmem->ranges[i].fd,
+		};
+
+		ret = fn(ctx, &range);
 		if (ret)
 			return ret;
 	}

@@ -58,9 +58,19 @@ MUST_CHECK int gmem_create(struct gmem **ret_gmem);
 void gmem_destroy(struct gmem *gmem); /* NULL allowed; unmaps the RAM */
 
 /*
- * Adds RAM at [base, base+size): anonymous, zeroed, private memory placed so
- * that transparent huge pages can back it. -EINVAL when not page-aligned or
- * overlapping, -ENOSPC when there are too many ranges, -ENOMEM.
+ * RAM added from now on can be shared with another process, by descriptor:
+ * what a vfio-user device needs for its DMA. Not the default, because shared
+ * memory gets huge pages only where the host's administrator allows them for
+ * shmem, counts as the tmpfs it is, and is never merged; private anonymous
+ * memory has none of that.
+ */
+void gmem_share(struct gmem *gmem);
+
+/*
+ * Adds RAM at [base, base+size): anonymous, zeroed, private memory (but see
+ * gmem_share()) placed so that transparent huge pages can back it. -EINVAL when
+ * not page-aligned or overlapping, -ENOSPC when there are too many ranges,
+ * -ENOMEM.
  */
 MUST_CHECK int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size,
 			    struct err *err);
@@ -69,6 +79,20 @@ MUST_CHECK int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size,
 typedef int gmem_range_fn(void *ctx, gpa_t base, uint64_t size, void *host);
 MUST_CHECK int gmem_for_each(const struct gmem *gmem, gmem_range_fn *fn,
 			     void *ctx);
+
+/*
+ * The same with the descriptor and offset at which another process can map the
+ * range; fd is borrowed, sealed against resizing, and -1 where RAM is private.
+ */
+struct gmem_shared {
+	gpa_t base;
+	uint64_t size;
+	int fd;
+	uint64_t offset;
+};
+typedef int gmem_shared_fn(void *ctx, const struct gmem_shared *range);
+MUST_CHECK int gmem_for_each_shared(const struct gmem *gmem, gmem_shared_fn *fn,
+				    void *ctx);
 
 uint64_t gmem_total_bytes(const struct gmem *gmem);
 

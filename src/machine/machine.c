@@ -27,7 +27,7 @@
 #include "vfio/vfio.h"
 
 #define MMIO_LIMIT    (1ull << 52)
-#define WHY_MAX	      256
+#define WHY_MAX	      320
 #define DEAD_CHECK_NS (2 * NS_PER_S)
 /* Writes of the PCI address port are queued while a guest scans its buses. */
 #define CF8_PORT     0xcf8
@@ -125,6 +125,19 @@ static int check_addresses(struct machine *m, struct err *err)
 
 /* ---- memory ---- */
 
+/* Is there a device in another process, which needs guest RAM by descriptor? */
+static bool wants_shared_memory(struct cfg *node, unsigned depth)
+{
+	struct cfg *child;
+
+	if (cfg_find(node, "vfio-user"))
+		return true;
+	for (child = cfg_first(node); child && depth; child = cfg_next(child))
+		if (wants_shared_memory(child, depth - 1))
+			return true;
+	return false;
+}
+
 static int create_memory(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
@@ -138,6 +151,8 @@ static int create_memory(struct machine *m, struct err *err)
 	r = gmem_create(&m->gmem);
 	if (r)
 		return err_sys(err, r, "guest memory");
+	if (wants_shared_memory(cfg_find(root, "pci"), 3))
+		gmem_share(m->gmem);
 	r = gmem_add_ram(m->gmem, gpa(0), m->layout.low_bytes, err);
 	if (!r && m->layout.high_bytes)
 		r = gmem_add_ram(m->gmem, gpa(LAYOUT_HIGH_BASE),
@@ -261,7 +276,8 @@ static int create_device(struct machine *m, struct cfg *node,
 		    "pci slot %u:%u:%u: unknown device \"%s\"; -s help lists"
 		    " them",
 		    addr.bus, addr.slot, addr.func, name ? name : "");
-	if (model == &passthru_model && !m->wired) {
+	if (model == &passthru_model && !m->wired &&
+	    !cfg_find(node, "vfio-user")) {
 		m->wired = true; /* its memory is pinned all the same */
 		if (layout_check_available(&m->layout, err))
 			return -ENOMEM;
@@ -469,7 +485,7 @@ static int machine_build(struct machine *m, struct err *err)
 	if (!r)
 		r = create_others(m, err);
 	/* Passthrough has pinned everything already. */
-	if (!r && m->wired && !vfio_device_count(m->vfio))
+	if (!r && m->wired && !vfio_memory_pinned(m->vfio))
 		r = gmem_lock(m->gmem, err);
 	return r;
 }

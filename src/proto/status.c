@@ -123,6 +123,14 @@ static bool bdf_valid(const char *text)
 	       p[7] <= '7' && p[8] == '\0';
 }
 
+/* A device of the host, or a served one and its socket. */
+static bool device_valid(const struct status *status)
+{
+	if (strcmp(status->selector, "vfio-user") == 0)
+		return status->bdf[0] == '/';
+	return selector_valid(status->selector) && bdf_valid(status->bdf);
+}
+
 static bool method_valid(const char *text)
 {
 	for (size_t i = 0; i < ARRAY_LEN(reset_methods); i++)
@@ -137,10 +145,8 @@ static int parse_device(const char *rest, struct status *status)
 	unsigned long ms;
 
 	if (take_word(&rest, status->selector, sizeof(status->selector)) < 0 ||
-	    !selector_valid(status->selector) ||
 	    take_word(&rest, status->bdf, sizeof(status->bdf)) < 0 ||
-	    !bdf_valid(status->bdf) ||
-	    take_word(&rest, word, sizeof(word)) < 0 ||
+	    !device_valid(status) || take_word(&rest, word, sizeof(word)) < 0 ||
 	    strcmp(word, "reset") != 0 ||
 	    take_word(&rest, status->method, sizeof(status->method)) < 0 ||
 	    !method_valid(status->method) ||

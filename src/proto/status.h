@@ -10,7 +10,9 @@
  *   running                        vCPUs are about to execute guest code
  *   device SEL BDF reset METHOD MS OUTCOME TEXT
  *                                  a passed-through device was reset; SEL is
- *                                  the decimal B/S/F, METHOD flr|bus|pm|
+ *                                  the decimal B/S/F and BDF the address,
+ *                                  or "vfio-user" and the path of the socket
+ *                                  of a served device; METHOD flr|bus|pm|
  *                                  device_specific|acpi|af_flr|none, OUTCOME
  *                                  ok|failed, TEXT what was verified or what
  *                                  is wrong (may be empty)
@@ -56,7 +58,7 @@ enum status_kind {
 struct status {
 	enum status_kind kind;
 	char selector[16]; /* DEVICE: "3/0/0" */
-	char bdf[20];	   /* DEVICE: "0000:03:00.0" */
+	char bdf[112];	   /* DEVICE: "0000:03:00.0", or "/path" */
 	char method[24];   /* DEVICE */
 	unsigned ms;	   /* DEVICE */
 	bool ok;	   /* DEVICE */

@@ -40,6 +40,14 @@ static uint64_t ones(unsigned size)
 
 /* ---- windows ---- */
 
+/* This window cannot be mapped: its accesses are trapped. */
+static void window_drop(struct vfio_region *region, unsigned i)
+{
+	region->windows--;
+	memmove(&region->window[i], &region->window[i + 1],
+		(region->windows - i) * sizeof(region->window[0]));
+}
+
 /* Cuts [off, end) out of every window of the region. */
 static void window_cut(struct vfio_region *region, uint64_t off, uint64_t end)
 {
@@ -118,7 +126,7 @@ static int bar_reserve(struct vfio_device *d, unsigned index, struct err *err)
 static int window_map(const struct vfio_device *d, unsigned index,
 		      const struct vfio_window *w)
 {
-	const struct vfio_ops *ops = d->ctx->ops;
+	const struct vfio_ops *ops = d->ops;
 	uint64_t off = w->off, end = w->off + w->size;
 	int r = 0;
 
@@ -136,14 +144,20 @@ static int window_map(const struct vfio_device *d, unsigned index,
 static int windows_map(struct vfio_device *d, unsigned index, struct err *err)
 {
 	struct vfio_region *region = &d->region[index];
-	unsigned i;
+	unsigned i = 0;
 	int r;
 
 	if (!region->windows)
 		return 0;
 	r = bar_reserve(d, index, err);
-	for (i = 0; i < region->windows && !r; i++) {
+	while (i < region->windows && !r) {
 		r = window_map(d, index, &region->window[i]);
+		if (r == -ENXIO && d->user) {
+			window_drop(region, i);
+			r = 0;
+			continue;
+		}
+		i++;
 		if (r)
 			err_sys(
 			    err, r,

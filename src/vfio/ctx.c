@@ -94,6 +94,11 @@ unsigned vfio_device_count(struct vfio_ctx *ctx)
 	return n;
 }
 
+bool vfio_memory_pinned(const struct vfio_ctx *ctx)
+{
+	return ctx->container.mapped;
+}
+
 /* A copy: device locks are never taken under the list's lock. */
 static unsigned snapshot(struct vfio_ctx *ctx,
 			 struct vfio_device *list[VFIO_DEVICES_MAX])
@@ -139,7 +144,7 @@ static void report(const struct vfio_device *d,
 
 	snprintf(status.selector, sizeof(status.selector), "%s",
 		 d->host.selector);
-	snprintf(status.bdf, sizeof(status.bdf), "%s", d->host.bdf);
+	snprintf(status.bdf, sizeof(status.bdf), "%s", vfio_name(d));
 	snprintf(status.method, sizeof(status.method), "%s", result->method);
 	snprintf(status.text, sizeof(status.text), "%s", result->text);
 	if (params->event)

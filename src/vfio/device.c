@@ -11,7 +11,7 @@
 int vfio_device_ioctl(const struct vfio_device *d, unsigned long request,
 		      void *arg)
 {
-	return d->ctx->ops->ioctl(d->ctx->ops->ctx, d->fd, request, arg);
+	return d->ops->ioctl(d->ops->ctx, d->fd, request, arg);
 }
 
 static bool access_ok(const struct vfio_region *region, uint64_t off,
@@ -30,8 +30,8 @@ int vfio_region_read(const struct vfio_device *d, unsigned index, uint64_t off,
 
 	if (!access_ok(region, off, size))
 		return -EINVAL;
-	n = d->ctx->ops->pread(d->ctx->ops->ctx, d->fd, &value, size,
-			       region->offset + off);
+	n = d->ops->pread(d->ops->ctx, d->fd, &value, size,
+			  region->offset + off);
 	if (n != (ssize_t)size)
 		return n < 0 ? (int)n : -EIO;
 	*ret_value = value;
@@ -46,8 +46,8 @@ int vfio_region_write(const struct vfio_device *d, unsigned index, uint64_t off,
 
 	if (!access_ok(region, off, size))
 		return -EINVAL;
-	n = d->ctx->ops->pwrite(d->ctx->ops->ctx, d->fd, &value, size,
-				region->offset + off);
+	n = d->ops->pwrite(d->ops->ctx, d->fd, &value, size,
+			   region->offset + off);
 	if (n != (ssize_t)size)
 		return n < 0 ? (int)n : -EIO;
 	return 0;
@@ -102,7 +102,7 @@ static void windows_find(struct vfio_region *region,
 		return;
 	for (left = REGION_CAPS_MAX;
 	     left && (info->flags & VFIO_REGION_INFO_FLAG_CAPS) &&
-	     at >= sizeof(*info) && at <= size - sizeof(*cap);
+	     at >= sizeof(*info) && at <= size - sizeof(*cap) && at % 8 == 0;
 	     left--) {
 		cap = (const void *)((const uint8_t *)info + at);
 		if (cap->id == VFIO_REGION_INFO_CAP_SPARSE_MMAP &&
@@ -179,16 +179,29 @@ static int raw_open(const struct vfio_device *d, const char *bdf)
 	return d->ctx->ops->open(d->ctx->ops->ctx, path, O_RDONLY);
 }
 
+/* The host's function: its group, its descriptor, its files. */
+static int kernel_device_open(struct vfio_device *d, struct err *err)
+{
+	int r;
+
+	r = vfio_container_attach(d->ctx, &d->host, err, &d->group);
+	if (!r)
+		r = vfio_container_open_device(d->ctx, d->group, vfio_name(d),
+					       err, &d->fd);
+	if (r)
+		return r;
+	d->raw_fd = raw_open(d, vfio_name(d));
+	d->parent_fd = raw_open(d, d->host.parent);
+	return 0;
+}
+
 int vfio_device_open(struct vfio_device *d, struct err *err)
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 	int r;
 
-	r = vfio_container_attach(d->ctx, &d->host, err, &d->group);
-	if (r)
-		return r;
-	r = vfio_container_open_device(d->ctx, d->group, vfio_name(d), err,
-				       &d->fd);
+	r = d->socket[0] ? vfio_user_device_open(d, err)
+			 : kernel_device_open(d, err);
 	if (r)
 		return r;
 	r = vfio_device_ioctl(d, VFIO_DEVICE_GET_INFO, &info);
@@ -199,9 +212,10 @@ int vfio_device_open(struct vfio_device *d, struct err *err)
 		return err_set(err, -ENODEV, "%s: not a PCI device to VFIO",
 			       vfio_name(d));
 	d->flags = info.flags;
-	d->raw_fd = raw_open(d, vfio_name(d));
-	d->parent_fd = raw_open(d, d->host.parent);
-	return regions_open(d, err);
+	r = regions_open(d, err);
+	if (!r && d->user)
+		r = vfio_user_device_identify(d, err);
+	return r;
 }
 
 void vfio_device_close(struct vfio_device *d)
@@ -212,8 +226,11 @@ void vfio_device_close(struct vfio_device *d)
 		ops->close(ops->ctx, d->raw_fd);
 	if (d->parent_fd >= 0)
 		ops->close(ops->ctx, d->parent_fd);
-	if (d->fd >= 0)
+	if (d->user)
+		vfio_user_close(d->user);
+	else if (d->fd >= 0)
 		ops->close(ops->ctx, d->fd);
+	d->user = NULL;
 	d->raw_fd = -1;
 	d->parent_fd = -1;
 	d->fd = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model `passthru`: -s N,passthru,ADDRESS[,OPTION=VALUE]...
+ * The model `passthru`: -s N,passthru,ADDRESS[,OPTION=VALUE]..., or
+ * -s N,passthru,vfio-user=SOCKET[,...] for a device that a process serves.
  *
  * Creation opens the host's device in the order in which things can go wrong
  * for the user: is it there, is it ready, is its group free, does guest memory
@@ -14,6 +15,7 @@
 
 struct options {
 	struct hostpci_addr addr;
+	char socket[VFIO_USER_PATH_MAX]; /* "": addr counts */
 	bool has_rom, no_rom;
 	char rom[CFG_VALUE_MAX];
 	enum vfio_rung first_rung;
@@ -113,6 +115,35 @@ static int options_address(struct cfg *node, struct hostpci_addr *addr,
 	return 0;
 }
 
+/* 1: a served device, 0: one of the host. */
+static int options_socket(struct cfg *node, struct options *o, struct err *err)
+{
+	char path[CFG_VALUE_MAX];
+	const char *p;
+	int r = cfg_get(node, "vfio-user", path, sizeof(path), err);
+
+	if (r <= 0)
+		return r;
+	if (cfg_raw(node, "bus") || cfg_raw(node, "slot") ||
+	    cfg_raw(node, "func"))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: vfio-user=%s: a device of the host and a"
+		    " served one exclude each other",
+		    path);
+	/* Words of status lines: no blanks. */
+	for (p = path; *p > ' ' && *p < 0x7f; p++)
+		;
+	if (path[0] != '/' || *p || strlen(path) >= sizeof(o->socket))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: vfio-user=%s: expected the absolute path of a"
+		    " socket, without blanks, at most %zu bytes",
+		    path, sizeof(o->socket) - 1);
+	snprintf(o->socket, sizeof(o->socket), "%s", path);
+	return 1;
+}
+
 static int options_reset(struct cfg *node, struct options *o, struct err *err)
 {
 	char text[16];
@@ -180,15 +211,18 @@ static int options_rom(struct cfg *node, struct options *o, struct err *err)
 static int options_read(struct cfg *node, struct options *o, struct err *err)
 {
 	static const char *const known[] = {
-	    "device", "bus",   "slot",	    "func",   "domain", "pptdev",
-	    "rom",    "reset", "bootindex", "intpin", "unsafe", NULL};
+	    "device",	 "bus",	  "slot",      "func",	 "domain", "pptdev",
+	    "rom",	 "reset", "bootindex", "intpin", "unsafe",
+	    "vfio-user", NULL};
 	uint64_t bootindex;
 	int r;
 
 	r = cfg_check_known(node, known, err);
 	if (!r)
-		r = options_address(node, &o->addr, err);
+		r = options_socket(node, o, err);
 	if (!r)
+		r = options_address(node, &o->addr, err);
+	if (r >= 0)
 		r = options_reset(node, o, err);
 	if (!r)
 		r = options_intpin(node, o, err);
@@ -250,6 +284,7 @@ static struct vfio_device *device_alloc(const struct model_env *env,
 	if (!d)
 		return NULL;
 	d->ctx = env->vfio;
+	d->ops = d->ctx->ops;
 	d->env = *env;
 	d->fd = -1;
 	d->raw_fd = -1;
@@ -312,16 +347,31 @@ static int device_build(struct vfio_device *d, const struct options *o,
 	return r;
 }
 
+/* When the server is the cause, that is what helps, not what failed then. */
+static int blame_server(struct vfio_device *d, int r, struct err *err)
+{
+	char why[VFIO_USER_WHY_MAX];
+
+	if (!r || !d->user || !vfio_user_lost(d->user, why))
+		return r;
+	return err_set(err, r,
+		       "%s: its vfio-user server %s; see its log, and restart"
+		       " it",
+		       vfio_name(d), why);
+}
+
 static int device_add(struct vfio_device *d, const struct options *o,
 		      struct err *err)
 {
 	int r;
 
-	r = host_find(d, o, err);
+	if (o->socket[0])
+		snprintf(d->socket, sizeof(d->socket), "%s", o->socket);
+	r = o->socket[0] ? 0 : host_find(d, o, err);
 	if (!r)
 		r = vfio_ctx_add(d->ctx, d, err);
 	if (!r)
-		r = device_build(d, o, err);
+		r = blame_server(d, device_build(d, o, err), err);
 	if (!r)
 		r = pci_host_add(d->env.pci, &d->pci, err);
 	return r;
@@ -360,7 +410,7 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 const struct pci_model passthru_model = {
     .name = "passthru",
     .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
-	       "[,intpin=a])",
+	       "[,intpin=a]) or one served at vfio-user=SOCKET",
     .parse = passthru_parse,
     .create = passthru_create,
 };

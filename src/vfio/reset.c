@@ -46,6 +46,8 @@ void vfio_reset_stop_dma(struct vfio_device *d)
 	uint32_t command;
 
 	d->quiesced = true;
+	if (d->user)
+		vfio_user_allow_dma(d->user, false);
 	/* A device that is gone does no harm. */
 	if (vfio_config_read(d, PCI_COMMAND, 2, &command) == 0 &&
 	    command != 0xffff && (command & PCI_COMMAND_MASTER))
@@ -433,13 +435,15 @@ int vfio_reset_at_start(struct vfio_device *d, struct err *err)
 
 	(void)!vfio_config_set_command(d, 0);
 	r = vfio_verify(d, why);
-	/* Opening resets a function that can be reset alone. */
-	if (!r && (d->flags & VFIO_DEVICE_FLAGS_RESET))
+	/* Opening a function of the host resets it, if that can be done. */
+	if (!r && !d->user && (d->flags & VFIO_DEVICE_FLAGS_RESET))
 		return 0;
 	if (r)
 		log_warn("%s: %s; resetting it", vfio_name(d), why);
 	vfio_reset_device(d, &result);
 	d->quiesced = false;
+	if (d->user)
+		vfio_user_allow_dma(d->user, true);
 	if (!result.ok)
 		return err_set(
 		    err, -EIO,

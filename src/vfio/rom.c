@@ -189,7 +189,7 @@ static void rom_load(struct vfio_device *d)
 {
 	const struct vfio_region *region =
 	    &d->region[VFIO_PCI_ROM_REGION_INDEX];
-	const struct vfio_ops *ops = d->ctx->ops;
+	const struct vfio_ops *ops = d->ops;
 	struct rom_info info;
 	uint64_t done = 0;
 	ssize_t n;

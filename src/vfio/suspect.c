@@ -100,12 +100,27 @@ static bool broken_kernel(struct utsname *name)
 	return false;
 }
 
+/* There is a program to look at, and no hardware. */
+static void suspect_server(const struct vfio_device *d, char *buf, size_t size)
+{
+	char why[VFIO_USER_WHY_MAX];
+
+	if (vfio_user_lost(d->user, why))
+		snprintf(buf, size, "its server %s: restart the server", why);
+	else
+		snprintf(buf, size,
+			 "its server still answers: see its log, or"
+			 " restart it");
+}
+
 void vfio_suspect(const struct vfio_device *d, char *buf, size_t size)
 {
 	struct utsname kernel;
-	int link = parent_link(d);
+	int link = d->user ? -1 : parent_link(d);
 
-	if (in_d3cold(d))
+	if (d->user)
+		suspect_server(d, buf, size);
+	else if (in_d3cold(d))
 		snprintf(buf, size,
 			 "it is in D3cold: load vfio-pci with"
 			 " disable_idle_d3=1");

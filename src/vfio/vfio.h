@@ -59,6 +59,8 @@ struct vfio_params {
 	/* One STATUS_DEVICE per reset; on the thread that resets. */
 	void (*event)(void *ctx, const struct status *status);
 	void *event_ctx;
+	/* Deadlines of vfio-user servers; 0: those of vfio/user.h. */
+	unsigned user_reply_ms, user_reset_ms;
 };
 
 /* `params` is copied; what it points to must outlive the context. */
@@ -68,6 +70,8 @@ void vfio_ctx_destroy(struct vfio_ctx *ctx); /* NULL allowed */
 
 /* Functions passed through so far. */
 unsigned vfio_device_count(struct vfio_ctx *ctx);
+/* Is guest RAM pinned for one of them? */
+bool vfio_memory_pinned(const struct vfio_ctx *ctx);
 
 /*
  * Takes bus mastering and interrupts from every device, for good: what the
@@ -85,6 +89,7 @@ MUST_CHECK int vfio_reset_all(struct vfio_ctx *ctx);
 /*
  * -s N,passthru,ADDRESS[,rom=FILE|none][,reset=auto|flr|bus|pm][,bootindex=N]
  * [,intpin=a|b|c|d][,unsafe=interrupts+acs];
+ * vfio-user=SOCKET in the place of ADDRESS: a device served by a process.
  * docs/devices/passthru.md describes what the guest sees.
  */
 extern const struct pci_model passthru_model;

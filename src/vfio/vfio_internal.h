@@ -12,6 +12,7 @@
  *   reset.c      the reset ladder
  *   verify.c     did it come back                probe.c     class probes
  *   suspect.c    why a device is dead            passthru.c  the model
+ *   user*.c      devices that another process serves (user.h)
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -29,6 +30,7 @@
 #include "bus/model.h"
 #include "bus/pci.h"
 #include "hostpci/hostpci.h"
+#include "vfio/user.h"
 #include "vfio/vfio.h"
 #include "vfio/vfio_ops.h"
 
@@ -162,7 +164,7 @@ struct vfio_irq {
 struct vfio_events {
 	int error_fd, request_fd;
 	struct ev_fd *error_event, *request_event;
-	char why[192]; /* the reason given when the guest is ended */
+	char why[320]; /* the reason given when the guest is ended */
 };
 
 struct vfio_rom {
@@ -183,7 +185,10 @@ struct vfio_device {
 	struct pci_dev pci; /* Locking: pci.lock guards all below */
 	struct vfio_ctx *ctx;
 	struct model_env env;
-	struct hostpci_dev host; /* as it was when opened */
+	struct hostpci_dev host;	 /* as it was when opened */
+	const struct vfio_ops *ops;	 /* of fd */
+	struct vfio_user *user;		 /* NULL: it is the kernel's */
+	char socket[VFIO_USER_PATH_MAX]; /* of user; "" */
 	struct vfio_group *group;
 	int fd;
 	int raw_fd;	/* sysfs config: the real registers; -1 unknown */
@@ -210,10 +215,10 @@ static inline const char *vfio_root(const struct vfio_ctx *ctx)
 	return ctx->params.root[1] ? ctx->params.root : "";
 }
 
-/* Message prefix of a device: "0000:03:00.0". */
+/* Message prefix of a device: "0000:03:00.0", or a socket's path. */
 static inline const char *vfio_name(const struct vfio_device *d)
 {
-	return d->host.bdf;
+	return d->socket[0] ? d->socket : d->host.bdf;
 }
 
 static inline struct vfio_device *vfio_device_of(struct pci_dev *dev)
@@ -224,6 +229,14 @@ static inline struct vfio_device *vfio_device_of(struct pci_dev *dev)
 /* Group, descriptor, regions; vfio_device_close() takes half-built ones. */
 MUST_CHECK int vfio_device_open(struct vfio_device *d, struct err *err);
 void vfio_device_close(struct vfio_device *d);
+
+/*
+ * user_device.c: a served device in the place of group and descriptor. Opening
+ * connects, hands over guest RAM and fills d->host from what the device says.
+ */
+MUST_CHECK int vfio_user_device_open(struct vfio_device *d, struct err *err);
+MUST_CHECK int vfio_user_device_identify(struct vfio_device *d,
+					 struct err *err);
 
 MUST_CHECK int vfio_device_ioctl(const struct vfio_device *d,
 				 unsigned long request, void *arg);

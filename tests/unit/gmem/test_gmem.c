@@ -624,6 +624,53 @@ static void test_read_file_refused(void **state)
 	close(fd);
 }
 
+/* What another process is given of a range. */
+static int map_shared(void *ctx, const struct gmem_shared *range)
+{
+	uint8_t **map = ctx;
+
+	assert_true(range->fd >= 0);
+	/* Nobody else can make it smaller under us. */
+	assert_int_equal(ftruncate(range->fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	*map = mmap(NULL, range->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    range->fd, (off_t)range->offset);
+	assert_ptr_not_equal(*map, MAP_FAILED);
+	return 0;
+}
+
+static void test_shared(void **state UNUSED)
+{
+	struct gmem *gmem;
+	uint8_t *map, byte;
+
+	assert_int_equal(gmem_create(&gmem), 0);
+	gmem_share(gmem);
+	assert_int_equal(gmem_add_ram(gmem, gpa(HOLE), 4 * PAGE, NULL), 0);
+	assert_int_equal(gmem_for_each_shared(gmem, map_shared, &map), 0);
+	map[PAGE + 1] = 0x5a;
+	assert_int_equal(gmem_read(gmem, gpa(HOLE + PAGE + 1), &byte, 1), 0);
+	assert_int_equal(byte, 0x5a);
+	assert_int_equal(gmem_write(gmem, gpa(HOLE), "x", 1), 0);
+	assert_int_equal(map[0], 'x');
+	munmap(map, 4 * PAGE);
+	gmem_destroy(gmem);
+}
+
+static int is_private(void *ctx, const struct gmem_shared *range)
+{
+	(*(unsigned *)ctx)++;
+	return range->fd >= 0;
+}
+
+static void test_private(void **state)
+{
+	unsigned ranges = 0;
+
+	assert_int_equal(gmem_for_each_shared(*state, is_private, &ranges), 0);
+	assert_true(ranges > 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -637,6 +684,8 @@ int main(void)
 	    TEST(test_advice),
 	    TEST(test_dump),
 	    TEST(test_lock),
+	    TEST(test_shared),
+	    TEST(test_private),
 	    TEST(test_copy),
 	    TEST(test_copy_objects),
 	    TEST(test_copy_outside),

@@ -255,7 +255,7 @@ static void must(int r)
 	}
 }
 
-void world_init(struct world *w)
+static void init(struct world *w, bool shared)
 {
 	*w = (struct world){0};
 	fake_kernel_init(&w->kernel);
@@ -266,8 +266,20 @@ void world_init(struct world *w)
 		w->gsi[i].fd = -1;
 	w->cfg = cfg_create();
 	must(gmem_create(&w->gmem));
+	if (shared)
+		gmem_share(w->gmem);
 	must(gmem_add_ram(w->gmem, gpa(0), MIB(4), NULL));
 	must(gmem_add_ram(w->gmem, gpa(GIB(4)), MIB(2), NULL));
+}
+
+void world_init(struct world *w)
+{
+	init(w, false);
+}
+
+void world_init_shared(struct world *w)
+{
+	init(w, true);
 }
 
 void world_start(struct world *w)
@@ -295,7 +307,9 @@ void world_start(struct world *w)
 				      .kvm_vfio_del = fake_kvm_del,
 				      .kvm_ctx = &w->kernel,
 				      .event = on_status,
-				      .event_ctx = w};
+				      .event_ctx = w,
+				      .user_reply_ms = w->reply_ms,
+				      .user_reset_ms = w->reset_ms};
 	must(vfio_ctx_create(&params, NULL, &w->ctx));
 	w->env = (struct model_env){.gmem = w->gmem,
 				    .pio = w->pio,

@@ -33,7 +33,8 @@ struct world_gsi {
 struct world {
 	struct fake_kernel kernel;
 	char root[64];
-	bool keep_root; /* root was there before, and stays */
+	bool keep_root;		     /* root was there before, and stays */
+	unsigned reply_ms, reset_ms; /* of served devices; 0: the usual */
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
 	struct irq_ctl irq;
@@ -57,6 +58,8 @@ struct world {
 
 /* Devices are added to w->kernel between the two. */
 void world_init(struct world *w);
+/* The same with RAM that a served device can map. */
+void world_init_shared(struct world *w);
 void world_start(struct world *w);
 /* Ends the guest and checks that nothing is left; violations fail. */
 void world_fini(struct world *w);

@@ -57,6 +57,13 @@ static void test_round_trip(void **state)
 	expect_line(&s, "device 3/0/0 0000:03:00.0 reset device_specific "
 			"4294967295 ok link 8 GT/s");
 	s = (struct status){.kind = STATUS_DEVICE,
+			    .selector = "vfio-user",
+			    .bdf = "/run/device.sock",
+			    .method = "none",
+			    .ms = 1};
+	expect_line(&s,
+		    "device vfio-user /run/device.sock reset none 1 failed");
+	s = (struct status){.kind = STATUS_DEVICE,
 			    .selector = "255/31/7",
 			    .bdf = "ffffffff:ff:1f.7",
 			    .method = "none"};
@@ -114,6 +121,9 @@ static void test_malformed(void **state)
 	    "exit  4",
 	    "device",
 	    "device 3/0/0",
+	    "device 3/0/0 /run/sock reset flr 1 ok",
+	    "device vfio-user 0000:03:00.0 reset flr 1 ok",
+	    "device vfio-user sock reset flr 1 ok",
 	    "device 3/0/0 0000:03:00.0 reset flr 1",
 	    "device 3/0/0 0000:03:00.0 reset flr 1 maybe",
 	    "device 3/0/0 0000:03:00.0 reset flr -1 ok",
