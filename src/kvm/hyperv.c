@@ -138,22 +138,35 @@ int kvm_hyperv_cpuid(struct kvm_vcpu *vcpu, struct kvm_cpuid2 *cpuid,
 	return 0;
 }
 
+/* KVM_GET_MSRS or KVM_SET_MSRS of all `count` entries. */
+static int transfer(struct kvm_vcpu *vcpu, unsigned long request,
+		    struct kvm_msr_entry *entries, unsigned count)
+{
+	size_t bytes = count * sizeof(*entries);
+	CLEANUP_FREE struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + bytes);
+
+	if (!msrs)
+		return -ENOMEM;
+	msrs->nmsrs = count;
+	memcpy(msrs->entries, entries, bytes);
+	if (ioctl(vcpu->fd, request, msrs) != (int)count)
+		return -EIO;
+	memcpy(entries, msrs->entries, bytes);
+	return 0;
+}
+
 int kvm_hyperv_vcpu_setup(struct kvm_vcpu *vcpu, struct err *err)
 {
 	struct kvm_enable_cap synic = {.cap = KVM_CAP_HYPERV_SYNIC2};
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} crash = {
-	    .head = {.nmsrs = 1},
-	    .entry = {.index = HV_MSR_CRASH_CTL, .data = HV_CRASH_CTL_NOTIFY}};
+	/* Says that a crash can be told. */
+	struct kvm_msr_entry control = {.index = HV_MSR_CRASH_CTL,
+					.data = HV_CRASH_CTL_NOTIFY};
 
 	if (has_synic(vcpu->vm) && ioctl(vcpu->fd, KVM_ENABLE_CAP, &synic))
 		return err_sys(err, errno,
 			       "x86.hyperv: vcpu %u: no synthetic interrupts",
 			       vcpu->id);
-	/* Says that a crash can be told. */
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &crash) != 1)
+	if (transfer(vcpu, KVM_SET_MSRS, &control, 1))
 		return err_set(err, -EIO,
 			       "x86.hyperv: vcpu %u: no crash registers",
 			       vcpu->id);
@@ -171,20 +184,16 @@ void kvm_hyperv_exit(struct kvm_vcpu *vcpu)
 
 void kvm_hyperv_crash(struct kvm_vcpu *vcpu)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry p[HV_CRASH_PARAMS];
-	} crash = {.head = {.nmsrs = HV_CRASH_PARAMS}};
+	struct kvm_msr_entry p[HV_CRASH_PARAMS] = {0};
 	unsigned i;
 
 	for (i = 0; i < HV_CRASH_PARAMS; i++)
-		crash.p[i].index = HV_MSR_CRASH_P0 + i;
-	if (ioctl(vcpu->fd, KVM_GET_MSRS, &crash) != (int)HV_CRASH_PARAMS) {
-		log_warn("guest crashed (vcpu %u)", vcpu->id);
-		return;
-	}
-	log_guest("guest crashed (vcpu %u): code 0x%llx, parameters 0x%llx"
-		  " 0x%llx 0x%llx 0x%llx",
-		  vcpu->id, crash.p[0].data, crash.p[1].data, crash.p[2].data,
-		  crash.p[3].data, crash.p[4].data);
+		p[i].index = HV_MSR_CRASH_P0 + i;
+	if (transfer(vcpu, KVM_GET_MSRS, p, HV_CRASH_PARAMS))
+		log_guest("guest crashed (vcpu %u)", vcpu->id);
+	else
+		log_guest("guest crashed (vcpu %u): code 0x%llx, parameters"
+			  " 0x%llx 0x%llx 0x%llx 0x%llx",
+			  vcpu->id, p[0].data, p[1].data, p[2].data, p[3].data,
+			  p[4].data);
 }
