@@ -284,6 +284,62 @@ refused() {
 	nothing_held
 }
 
+# bars_script: what a guest does with the ivshmem functions in its slots 6 and
+# 7 (BAR 2): writes both ends, reads them, moves the BAR and reads them at the
+# new address, moves it back. In base64, for lab.exec.
+bars_script() {
+	base64 -w 0 <<-'END'
+	try() {
+	d=/sys/bus/pci/devices/0000:00:0$1.0 r=resource2
+	echo 1 >$d/enable
+	set -- $1 $2 $(sed -n 3p $d/resource)
+	e=$(($4-$3-7))
+	echo "BAR: $1 $(((e>>30)+1)) GiB at $3"
+	bar $d/$r 0 0x${1}11
+	bar $d/$r $e 0x${1}22
+	echo "BAR: $1 $(bar $d/$r 0) $(bar $d/$r $e)"
+	move $1 $2
+	echo "BAR: $1 moved $(bar /dev/mem $2) $(bar /dev/mem $(($2+e))) old $(bar $d/$r 0)"
+	bar /dev/mem $(($2+e)) 0x${1}33
+	move $1 $3
+	echo "BAR: $1 back $(bar $d/$r 0) $(bar $d/$r $e)"
+	}
+	move() {
+	setpci -s $1 4.w=0:2
+	setpci -s $1 18.l=$(printf %x $(($2&0xfffffff0))) 1c.l=$(printf %x $(($2>>32)))
+	setpci -s $1 4.w=2:2
+	}
+	try 6 0x7000000000
+	try 7 0x6000000000
+	END
+}
+
+# bars_told LOG: that guest did all that
+bars_told() {
+	tr -d '\r' <"$1" >told
+	for told in '6 8 GiB at 0x.*' '6 0x611 0x622' \
+		'6 moved 0x611 0x622 old 0xffffffffffffffff' '6 back 0x611 0x633' \
+		'7 64 GiB at 0x.*' '7 0x711 0x722' \
+		'7 moved 0x711 0x722 old 0xffffffffffffffff' '7 back 0x711 0x733'; do
+		grep -qx "BAR: $told" told || fail "the guest did not say: $told"
+	done
+}
+
+# bars_verify: the host finds in the cards what that guest wrote
+bars_verify() {
+	bind_host 1/0/0 2/0/0
+	for bars in 1:8:0x611:0x633 2:64:0x711:0x733; do
+		bars_dev=$pci/devices/0000:0${bars%%:*}:00.0 bars=${bars#*:}
+		bars_end=$(((${bars%%:*} << 30) - 8)) bars=${bars#*:}
+		echo 1 >"$bars_dev/enable"
+		expect_eq "${bars%:*}" "$(bar "$bars_dev/resource2" 0)" \
+			"first word"
+		expect_eq "${bars#*:}" "$(bar "$bars_dev/resource2" $bars_end)" \
+			"last word"
+		echo 0 >"$bars_dev/enable"
+	done
+}
+
 # ask SOCKET LINE is a program: one line to a unix socket, and the answer.
 
 # --- devices that testkit serves ----------------------------------------------

@@ -13,6 +13,11 @@
 #define IORESOURCE_MEM	 0x200u
 #define IORESOURCE_MEM64 0x100000u
 
+#define HEADER_BYTES   64
+#define HEADER_BAR     0x10 /* PCI 3.0 section 6.2.5.1 */
+#define BAR_TYPE_MASK  0x7u
+#define BAR_TYPE_MEM64 0x4u
+
 /* Name of the physical slot ("3", "PCIE2"), as firmware numbers them. */
 static bool slot_name(const struct hostpci *host, const struct hostpci_dev *dev,
 		      char *buf, size_t size)
@@ -55,20 +60,19 @@ int dev_silent(const struct hostpci *host, const struct hostpci_dev *dev,
 	    dev_label(dev, label), where);
 }
 
-/* The first words only, and only when the snapshot found it well. */
-static bool answers_now(const struct hostpci *host,
-			const struct hostpci_dev *dev)
+/* The header only, and only when the snapshot found it well. */
+static bool header_read(const struct hostpci *host,
+			const struct hostpci_dev *dev,
+			uint8_t header[HEADER_BYTES])
 {
 	CLEANUP_CLOSE int fd = -1;
-	uint8_t header[HEADER_SILENT_BYTES];
 	char path[128];
 
 	if (dev->header_type == 0xff)
 		return false;
 	snprintf(path, sizeof(path), SYS_DEVICES "/%s/config", dev->bdf);
 	fd = openat(host->root_fd, path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 &&
-	       pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+	return fd >= 0 && pread(fd, header, HEADER_BYTES, 0) == HEADER_BYTES &&
 	       !header_is_silent(header);
 }
 
@@ -76,18 +80,20 @@ static int bar_unassigned(const struct hostpci_dev *dev, unsigned index,
 			  struct err *err)
 {
 	const struct hostpci_bar *bar = &dev->bar[index];
-	unsigned long long mib = bar->size >> 20;
-	char label[LABEL_MAX];
+	char label[LABEL_MAX], size[32] = "64-bit";
 
 	dev_label(dev, label);
-	if (bar->flags & IORESOURCE_MEM64)
+	if (bar->size)
+		snprintf(size, sizeof(size), "%llu MiB",
+			 (unsigned long long)bar->size >> 20);
+	if (!bar->size || (bar->flags & IORESOURCE_MEM64))
 		return err_set(
 		    err, -ENODEV,
-		    "%s: the host's firmware gave BAR %u (%llu MiB) no "
+		    "%s: the host's firmware gave BAR %u (%s) no "
 		    "address; enable 'Above 4G decoding' (or 'Memory mapped "
 		    "I/O above 4 GB') and disable CSM in the firmware, or try "
 		    "pci=realloc on the host kernel's command line",
-		    label, index, mib);
+		    label, index, size);
 	return err_set(
 	    err, -ENODEV,
 	    "%s: the host's firmware gave BAR %u (%llu KiB, below 4 GiB) no "
@@ -97,19 +103,37 @@ static int bar_unassigned(const struct hostpci_dev *dev, unsigned index,
 	    label, index, (unsigned long long)bar->size >> 10);
 }
 
+/*
+ * A BAR for which the kernel found no place is kept without a start, or struck
+ * from the list: then only its register, whose type bits are fixed, tells of
+ * it. (A 32-bit one that was struck looks like none.)
+ */
+static bool bar_struck(const struct hostpci_bar *bar, uint32_t reg)
+{
+	return !bar->size && (reg & BAR_TYPE_MASK) == BAR_TYPE_MEM64;
+}
+
 int hostpci_answers(const struct hostpci *host, const struct hostpci_dev *dev,
 		    struct err *err)
 {
+	uint8_t header[HEADER_BYTES];
+	uint32_t reg;
 	unsigned i;
 
-	if (!answers_now(host, dev))
+	if (!header_read(host, dev, header))
 		return dev_silent(host, dev, err);
+	if (dev->header_type != 0)
+		return 0; /* bridges have other registers there */
 	/* I/O ports without an address are not missed; nor is the ROM. */
 	for (i = 0; i < HOSTPCI_BARS - 1; i++) {
 		const struct hostpci_bar *bar = &dev->bar[i];
 
-		if (bar->size && !bar->start && (bar->flags & IORESOURCE_MEM))
+		memcpy(&reg, header + HEADER_BAR + 4 * i, sizeof(reg));
+		if (bar_struck(bar, reg) ||
+		    (bar->size && !bar->start && (bar->flags & IORESOURCE_MEM)))
 			return bar_unassigned(dev, i, err);
+		if ((reg & BAR_TYPE_MASK) == BAR_TYPE_MEM64)
+			i++; /* the upper half of its address */
 	}
 	return 0;
 }

@@ -140,6 +140,7 @@ static void test_virtual_function(void **state)
 static void test_unassigned(void **state)
 {
 	struct fixture *f = *state;
+	uint8_t cfg[64] = {0};
 
 	fixture_plain(f);
 	fixture_file(
@@ -161,6 +162,20 @@ static void test_unassigned(void **state)
 		    "or give them less, enable 'Above 4G decoding' in the "
 		    "firmware, or try pci=realloc on the host kernel's command "
 		    "line");
+	/* The kernel struck it from the list: the register is left. */
+	cfg[0x10] = 0x08; /* 32-bit: cannot be told from none */
+	cfg[0x18] = 0x0c;
+	cfg[0x1c] = 0x0c; /* upper half of the address of BAR 2 */
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
+	fixture_file(f, SYS_DEVICES "/0000:03:00.0/resource", "%s", "");
+	usable_says(f, "3/0/0", -ENODEV,
+		    "0000:03:00.0 (3/0/0): the host's firmware gave BAR 2 "
+		    "(64-bit) no address; enable 'Above 4G decoding' (or "
+		    "'Memory mapped I/O above 4 GB') and disable CSM in the "
+		    "firmware, or try pci=realloc on the host kernel's command "
+		    "line");
+	memset(cfg, 0, sizeof(cfg));
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
 	/* I/O ports and ROM may be without one: the driver is looked at. */
 	fixture_file(
 	    f, SYS_DEVICES "/0000:03:00.0/resource", "%s",
