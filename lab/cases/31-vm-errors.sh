@@ -44,7 +44,9 @@ start_fails bad '14/3/0.*no such device'
 guest 'passthru0="1/0/0"'
 start_fails bad '1/0/0.*bound to nvme.*vm passthru reserve 1/0/0'
 guest 'passthru0="three"'
-start_fails bad 'three.*not a PCI address'
+start_fails bad 'three.*no device has this name'
+guest 'passthru0="0:0:0:0:0"'
+start_fails bad '0:0:0:0:0.*not a PCI address'
 guest 'network0_type="virtio-net"' 'network0_switch="nowhere"'
 status=0
 vm start bad >said 2>&1 || status=$?

@@ -97,5 +97,11 @@ echo 'passthru_siblings="yes"' >>"$VM_DIR/half/half.conf"
 vm start half || fail "no start with consent"
 wait_for 30 vm_is_down half || fail "not down"
 expect_eq uio_pci_generic "$(driver_of 7/0/1)" "7/0/1: driver afterwards"
+
+# The same by hand.
+run_expect 0 '7/0/1 .*: reserved, was bound to uio_pci_generic' \
+	vm passthru reserve -g 7/0/0
+vm passthru release 7/0/0 7/0/1
+expect_eq uio_pci_generic "$(driver_of 7/0/1)" "7/0/1: driver after release"
 rebind "$(sysbdf 7/0/1)" ''
 nothing_held

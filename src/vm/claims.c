@@ -13,25 +13,21 @@
 #define TURN_DEADLINE_MS 10000u
 #define TURN_POLL_MS	 20u
 
-/* The devices a stopped guest would use; a broken file has none. */
+/* The devices a stopped guest would use; a broken file has none. Which one of
+ * a pool is found out at the start. */
 static void configured_devices(const struct guest *guest,
 			       const struct pcinames *names,
 			       struct words *devices)
 {
 	CLEANUP_CONF struct conf *conf = NULL;
+	struct plan_functions found;
 
 	if (guest_conf(guest, NULL, NULL, &conf) < 0)
 		return;
-	for (unsigned n = 0; n < plan_passthru_count(conf); n++) {
-		struct plan_passthru pt;
-		struct pcidevs devs;
-
-		if (plan_passthru_parse(conf, n, NULL, &pt) < 0 ||
-		    pcinames_resolve(names, pt.address, false, NULL, &devs) < 0)
-			continue;
-		for (size_t i = 0; i < devs.count; i++)
-			words_add(devices, "%s", devs.dev[i]->bdf);
-	}
+	claims_resolve(names, conf, &found);
+	for (unsigned i = 0; i < found.count; i++)
+		if (!found.fn[i].dropped && !found.fn[i].alone)
+			words_add(devices, "%s", found.fn[i].bdf);
 }
 
 static void claim_fill(const struct guest *guest, const struct pcinames *names,

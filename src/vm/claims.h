@@ -81,6 +81,13 @@ MUST_CHECK int claims_take(const struct claims_request *request,
 			   struct plan_functions *ret_functions);
 
 /*
+ * What every passthruN means now, without looking whether the guest can have
+ * it; of a pool the first that is there. What is not there is `dropped`.
+ */
+void claims_resolve(const struct pcinames *names, const struct conf *conf,
+		    struct plan_functions *ret_functions);
+
+/*
  * Gives lock->managed back to the drivers of the host, but for `keep` (may be
  * NULL) and what a running guest has; tells of each.
  */

@@ -198,19 +198,13 @@ static int function_check(struct taker *t, const struct hostpci_dev *dev,
 
 /* ---- taking ---- */
 
-static struct plan_function *function_add(struct taker *t,
-					  const struct want *want)
+static struct plan_function *list_add(struct plan_functions *list,
+				      const struct want *want)
 {
-	struct plan_functions *list = t->functions;
 	struct plan_function *fn;
 
-	if (list->count == PLAN_PASSTHRU_MAX) {
-		err_set(t->err, -E2BIG,
-			"%s: more than %u passed-through "
-			"functions",
-			t->rq->conf->path, PLAN_PASSTHRU_MAX);
+	if (list->count == PLAN_PASSTHRU_MAX)
 		return NULL;
-	}
 	fn = &list->fn[list->count++];
 	*fn = (struct plan_function){
 	    .n = want->n,
@@ -218,6 +212,48 @@ static struct plan_function *function_add(struct taker *t,
 	    .optional = want->optional,
 	};
 	return fn;
+}
+
+static bool list_add_devs(struct plan_functions *list, const struct want *want,
+			  const struct pcidevs *devs)
+{
+	bool plain = !devs->named && !devs->all;
+
+	for (size_t i = 0; i < devs->count; i++) {
+		const struct hostpci_dev *dev = devs->dev[i];
+		struct plan_function *fn = list_add(list, want);
+
+		if (!fn)
+			return false;
+		snprintf(fn->address, sizeof(fn->address), "%s",
+			 plain ? want->pt.address : dev->bdf);
+		snprintf(fn->bdf, sizeof(fn->bdf), "%s", dev->bdf);
+		fn->first = i == 0;
+		fn->all = devs->all;
+		fn->func = dev->addr.func;
+	}
+	return true;
+}
+
+/* What a guest does without keeps its place in the guest. */
+static bool list_add_nothing(struct plan_functions *list,
+			     const struct want *want)
+{
+	struct plan_function *fn = list_add(list, want);
+
+	if (!fn)
+		return false;
+	snprintf(fn->address, sizeof(fn->address), "%s", want->pt.address);
+	fn->first = fn->dropped = true;
+	return true;
+}
+
+static int list_full(struct taker *t)
+{
+	return err_set(t->err, -E2BIG,
+		       "%s: more than %u passed-through "
+		       "functions",
+		       t->rq->conf->path, PLAN_PASSTHRU_MAX);
 }
 
 static int devs_check(struct taker *t, const struct pcidevs *devs,
@@ -239,23 +275,14 @@ static int devs_add(struct taker *t, const struct want *want,
 		    const struct pcidevs *devs,
 		    const struct hostpci_identity *identity)
 {
-	bool plain = !devs->named && !devs->all;
+	unsigned before = t->functions->count;
 
+	if (!list_add_devs(t->functions, want, devs))
+		return list_full(t);
 	for (size_t i = 0; i < devs->count; i++) {
-		const struct hostpci_dev *dev = devs->dev[i];
-		struct plan_function *fn = function_add(t, want);
-
-		if (!fn)
-			return -E2BIG;
-		snprintf(fn->address, sizeof(fn->address), "%s",
-			 plain ? want->pt.address : dev->bdf);
-		snprintf(fn->bdf, sizeof(fn->bdf), "%s", dev->bdf);
-		devlog_key(&identity[i], fn->key);
-		fn->first = i == 0;
-		fn->all = devs->all;
-		fn->func = dev->addr.func;
-		words_add(&t->devices, "%s", dev->bdf);
-		words_add(&t->keep, "%s", dev->bdf);
+		devlog_key(&identity[i], t->functions->fn[before + i].key);
+		words_add(&t->devices, "%s", devs->dev[i]->bdf);
+		words_add(&t->keep, "%s", devs->dev[i]->bdf);
 	}
 	return known_add(t, want, &identity[0]);
 }
@@ -310,20 +337,17 @@ static int pool_take(struct taker *t, struct want *want)
 		       members.count, pool, list);
 }
 
-/* The guest starts without it; its place in the guest stays empty. */
 static int want_drop(struct taker *t, const struct want *want)
 {
-	struct plan_function *fn;
-
 	warner_say(&t->rq->warner, "the guest is started without %s: %s",
 		   want->key, t->err->msg);
 	*t->err = (struct err){0};
-	fn = function_add(t, want);
-	if (!fn)
-		return -E2BIG;
-	snprintf(fn->address, sizeof(fn->address), "%s", want->pt.address);
-	fn->first = fn->dropped = true;
-	return 0;
+	return list_add_nothing(t->functions, want) ? 0 : list_full(t);
+}
+
+static bool want_is_pool(const struct want *want)
+{
+	return strncmp(want->pt.address, POOL_PREFIX, strlen(POOL_PREFIX)) == 0;
 }
 
 static int want_take(struct taker *t, unsigned n)
@@ -339,7 +363,7 @@ static int want_take(struct taker *t, unsigned n)
 	snprintf(want.key, sizeof(want.key), "passthru%u", n % 1000);
 	snprintf(key, sizeof(key), "%s_required", want.key);
 	want.optional = !conf_bool(conf, key, true);
-	if (strncmp(want.pt.address, POOL_PREFIX, strlen(POOL_PREFIX)) == 0)
+	if (want_is_pool(&want))
 		rc = pool_take(t, &want);
 	else
 		rc = devs_take(t, &want, want.pt.address);
@@ -507,6 +531,52 @@ int claims_take(const struct claims_request *request, struct err *err,
 		claims_return(request, &t.keep);
 	taker_close(&t);
 	return rc;
+}
+
+/* ---- only looking ---- */
+
+/* The device of a pool that would be taken, were all of them free. */
+static int pool_resolve(const struct pcinames *names, const char *pool,
+			struct pcidevs *devs)
+{
+	CLEANUP_WORDS struct words members = {0};
+	int rc = pcinames_pool(names, pool, NULL, &members);
+
+	if (rc < 0)
+		return rc;
+	rc = -ENODEV;
+	for (size_t i = 0; rc < 0 && i < members.count; i++)
+		rc =
+		    pcinames_resolve(names, members.word[i], false, NULL, devs);
+	return rc;
+}
+
+void claims_resolve(const struct pcinames *names, const struct conf *conf,
+		    struct plan_functions *ret_functions)
+{
+	bool room = true;
+
+	ret_functions->count = 0;
+	for (unsigned n = 0; room && n < plan_passthru_count(conf); n++) {
+		struct want want = {.n = n};
+		struct pcidevs devs;
+		int rc = plan_passthru_parse(conf, n, NULL, &want.pt);
+
+		if (rc < 0)
+			continue;
+		want.alone = want_is_pool(&want);
+		if (want.alone)
+			rc = pool_resolve(names,
+					  want.pt.address + strlen(POOL_PREFIX),
+					  &devs);
+		else
+			rc = pcinames_resolve(names, want.pt.address, false,
+					      NULL, &devs);
+		if (rc == 0)
+			room = list_add_devs(ret_functions, &want, &devs);
+		else
+			room = list_add_nothing(ret_functions, &want);
+	}
 }
 
 /* ---- giving back ---- */

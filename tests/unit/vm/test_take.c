@@ -453,6 +453,32 @@ static void test_pool(void **state)
 			    "'vm passthru pool' lists them");
 }
 
+/* Only looking: nothing is bound, nothing has to be free. */
+static void test_resolve(void **state)
+{
+	struct scene *s = *state;
+	struct hostpci *host;
+	struct pcinames names;
+
+	name_give(s, "disk0", "0000:01:00.0", false);
+	assert_int_equal(
+	    pcinames_set_pool(&s->place, "any", "gone disk0", &s->err), 0);
+	conf_use(s, "passthru0=pool:any\npassthru1=4/0\npassthru2=9/0/0\n"
+		    "passthru3=2/0/0\n");
+	host = fixture_open(s->f);
+	assert_int_equal(pcinames_load(&s->place, host, &s->err, &names), 0);
+	claims_resolve(&names, s->conf, &s->functions);
+	assert_int_equal(s->functions.count, 5);
+	assert_string_equal(s->functions.fn[0].address, "0000:01:00.0");
+	assert_true(s->functions.fn[0].alone);
+	assert_string_equal(s->functions.fn[2].bdf, "0000:04:00.1");
+	assert_true(s->functions.fn[3].dropped);
+	assert_string_equal(s->functions.fn[4].address, "2/0/0");
+	assert_string_equal(s->f->log, "");
+	pcinames_free(&names);
+	hostpci_close(host);
+}
+
 /* ---- what the guest had, and what it can do without ---- */
 
 static void test_known(void **state)
@@ -638,10 +664,10 @@ int main(void)
 	    TEST(test_siblings),      TEST(test_slot),
 	    TEST(test_name),	      TEST(test_name_serial),
 	    TEST(test_names_broken),  TEST(test_vf_name),
-	    TEST(test_pool),	      TEST(test_known),
-	    TEST(test_optional),      TEST(test_quarantine),
-	    TEST(test_history),	      TEST(test_history_lines),
-	    TEST(test_key),
+	    TEST(test_pool),	      TEST(test_resolve),
+	    TEST(test_known),	      TEST(test_optional),
+	    TEST(test_quarantine),    TEST(test_history),
+	    TEST(test_history_lines), TEST(test_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
