@@ -43,8 +43,11 @@ byway -m 512M -s 0,hostbridge -s 31,lpc -l com1,stdio \
 pid=$!
 wait_line 60 'LAB: testdev ok' killed
 # There is one client at a time.
-refused "$device: the vfio-user server did not answer within 5000 ms; does it serve another guest" \
+byway_run 60 second -m 64M -o boot.kernel="$tiny" -o boot.cmdline=end=halt \
 	-s 6,passthru,vfio-user="$device"
+expect_eq 4 "$status" "exit status of a second guest"
+grep -q "^byway: .*$device: the vfio-user server did not answer within 5000 ms; does it serve another guest?" \
+	second || fail "the second guest is not told why"
 kill -9 $pid
 wait $pid || true
 device_run 60 guest.5 '0,copy,1'
