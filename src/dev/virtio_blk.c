@@ -477,6 +477,7 @@ static int blk_build(struct virtio_blk *blk, const struct model_env *env,
 		r = fill_serial(blk, node, err);
 	if (r)
 		return err_prefix(err, "virtio-blk");
+	block_use_loop(blk->block, env->loop);
 	blk->info = block_info(blk->block);
 	fill_config(blk);
 	blk->reqs = calloc(BLK_REQUESTS, sizeof(*blk->reqs));
