@@ -3,7 +3,6 @@
 # The emulated disks: throughput of random reads and writes, and exits for each.
 # One guest has all four; the same files, QEMU and byway in turns.
 # deadline: 3000
-# host: counted
 
 runs=3
 . /lab/bench/figures.sh

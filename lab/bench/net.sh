@@ -3,7 +3,6 @@
 # The emulated network cards over a tap: a TCP stream each way, and exits for
 # each megabyte.
 # deadline: 1500
-# host: counted
 
 runs=3
 . /lab/bench/figures.sh

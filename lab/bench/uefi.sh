@@ -3,7 +3,6 @@
 # Firmware: from the hypervisor's exec to GRUB's first line, OVMF from the same
 # files and a Debian from the same disk.
 # deadline: 1500
-# host: counted
 # needs: debian
 
 runs=5
