@@ -313,6 +313,41 @@ serial_login() {
 	wait_line 60 'root@debian:~#' "$2"
 }
 
+# disk_up SECONDS LOG BOOT: the Debian guest is up for the BOOTth time and has
+# one processor of four cores and the devices of the published guest file; what
+# it said in this boot is in ./reported.
+disk_up() {
+	wait_line "$1" "DISK: boots $3.?$" "$2"
+	tr -d '\r' <"$2" | awk -v boot="$3" '/DISK: cpus/ { text = "" }
+		/DISK:/ { sub(/.*DISK:/, "DISK:"); text = text $0 "\n" }
+		$0 == "DISK: boots " boot { printf "%s", text; exit }' >reported
+	cat reported
+	reported 'cpus 1 4 4'
+	reported 'root /dev/sda2 efi yes'
+	reported 'pci 0000:00:04\.0 0x010601 ahci'
+	reported 'pci 0000:00:05\.0 0x020000 virtio-pci'
+	reported 'pci 0000:00:06\.0 0x010802 nvme'
+	reported 'pci 0000:00:07\.0 0x0c0330 xhci_hcd'
+	reported 'pci 0000:00:08\.0 0x038000 bochs-drm'
+	reported 'pci 0000:00:09\.0 0x0c0330 xhci_hcd'
+	reported "nvme checked $(($3 - 1)) bad 0"
+	. /lab/images/sums
+	# shellcheck disable=SC2154 # set there
+	reported "usb $usb_sum"
+}
+
+# reported PATTERN: the Debian guest has said it in this boot
+reported() {
+	grep -Eq "^DISK: $1\$" reported || fail "not reported: $1"
+}
+
+# clock_right: the Debian guest's clock has the host's local time
+clock_right() {
+	clock=$(sed -n 's/^DISK: clock .* rtc //p' reported)
+	off=$(($(date +%s) - $(date -d "$(date +%Y-%m-%d) $clock" +%s)))
+	[ "${off#-}" -lt 180 ] || fail "the clock is $off s off"
+}
+
 # --- guests of vm ---------------------------------------------------------------
 
 # In each case its own, so with nothing in it.

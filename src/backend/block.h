@@ -104,4 +104,12 @@ void block_close(struct block *block); /* drains; NULL allowed */
  * cfg_check_known). */
 extern const char *const block_options[];
 
+/*
+ * Serial number of a disk: `ser=` of up to `max` characters (16 or more), or
+ * one that stays the same for the same path, or `place` where there is none.
+ * ret_serial has max + 1 bytes and is untouched on failure.
+ */
+MUST_CHECK int block_serial(struct cfg *node, const char *place, size_t max,
+			    struct err *err, char *ret_serial);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/net_internal.h"
+#include "base/hash.h"
 
 #define TUN_PATH "/dev/net/tun"
 
@@ -160,10 +161,8 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 static void derive_mac(const char *key, uint8_t mac[6])
 {
 	static const uint8_t prefix[3] = {0x58, 0x9c, 0xfc};
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
+	uint64_t hash = hash64_text(HASH64_START, key);
 
-	for (; *key; key++)
-		hash = (hash ^ (uint8_t)*key) * 0x100000001b3ull;
 	hash ^= hash >> 32;
 	memcpy(mac, prefix, sizeof(prefix));
 	mac[3] = (uint8_t)(hash >> 16);

@@ -410,37 +410,6 @@ static void fill_config(struct virtio_blk *blk)
 	};
 }
 
-/* `ser=`, or a name that stays the same for the same path. */
-static int fill_serial(struct virtio_blk *blk, struct cfg *node,
-		       struct err *err)
-{
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-	char text[CFG_VALUE_MAX];
-	const char *c;
-	int r;
-
-	r = cfg_get(node, "ser", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	if (r > 0 && strlen(text) > VIRTIO_BLK_ID_BYTES)
-		return err_set(err, -EINVAL,
-			       "ser=%.40s is longer than %d"
-			       " characters",
-			       text, VIRTIO_BLK_ID_BYTES);
-	if (r > 0) {
-		memcpy(blk->serial, text, strlen(text));
-		return 0;
-	}
-	r = cfg_get(node, "path", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	for (c = text; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
-	snprintf(blk->serial, sizeof(blk->serial), "BYWAY-%012llX",
-		 (unsigned long long)(hash & 0xffffffffffffull));
-	return 0;
-}
-
 static int check_options(struct cfg *node, struct err *err)
 {
 	static const char *const own[] = {"device", "ser", "bootindex"};
@@ -474,7 +443,8 @@ static int blk_build(struct virtio_blk *blk, const struct model_env *env,
 	if (!r)
 		r = block_open(node, err, &blk->block);
 	if (!r)
-		r = fill_serial(blk, node, err);
+		r = block_serial(node, "", VIRTIO_BLK_ID_BYTES, err,
+				 blk->serial);
 	if (r)
 		return err_prefix(err, "virtio-blk");
 	block_use_loop(blk->block, env->loop);

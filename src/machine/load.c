@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/hash.h"
 #include "dev/rtc.h"
 #include "machine/boot_linux.h"
 #include "machine/desc.h"
@@ -84,7 +85,7 @@ static int uuid_parse(const char *text, uint8_t uuid[16])
 	return 0;
 }
 
-/* FNV-1a, twice with different starts: stable, not secret. */
+/* A hash, twice with different starts: stable, not secret. */
 static void uuid_from_names(const char *name, uint8_t uuid[16])
 {
 	struct utsname host = {0};
@@ -92,13 +93,9 @@ static void uuid_from_names(const char *name, uint8_t uuid[16])
 
 	(void)uname(&host);
 	for (half = 0; half < 2; half++) {
-		uint64_t hash = 0xcbf29ce484222325ull + half;
-		const char *c;
+		uint64_t hash = hash64_text(HASH64_START + half, name);
 
-		for (c = name; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
-		for (c = host.nodename; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
+		hash = hash64_text(hash, host.nodename);
 		for (i = 0; i < 8; i++)
 			uuid[8 * half + i] = (uint8_t)(hash >> (8 * i));
 	}

@@ -118,9 +118,10 @@ static int session_find(const struct conf *conf, unsigned n, const char *iqn,
 				   err);
 	words_split(&argv, "iscsiadm -m session");
 	rc = tool_run(&argv, err, &out);
-	if (rc < 0)
+	/* No session at all is a failure to iscsiadm (status 21). */
+	if (rc < 0 && !strstr(err->msg, "No active sessions"))
 		return err_prefix(err, "disk%u_dev=\"iscsi\"", n);
-	for (rest = out; (line = strsep(&rest, "\n"));)
+	for (rest = out; rest && (line = strsep(&rest, "\n"));)
 		found += session_match(line, iqn, portal);
 	if (found == 1)
 		return 0;

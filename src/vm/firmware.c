@@ -208,7 +208,7 @@ static int vars_damaged(const struct search *s, off_t expected)
 	char backup[PATH_MAX + 8];
 	struct stat st;
 
-	snprintf(backup, sizeof(backup), "%s.bak", fw->vars);
+	snprintf(backup, sizeof(backup), "%.*s.bak", PATH_MAX - 1, fw->vars);
 	if (stat(backup, &st) == 0 && st.st_size == expected)
 		snprintf(cure, sizeof(cure),
 			 "the last good copy is %s: cp it back", backup);
@@ -269,6 +269,19 @@ static int vars_look(const char *path, struct err *err, off_t *ret_size)
 	return 0;
 }
 
+/* A BIOS has no driver of its own for the screen; UEFI firmware has. */
+static int video_find(const struct place *place, struct err *err,
+		      char ret_path[PATH_MAX])
+{
+	char path[PATH_MAX];
+	int rc = path_below(path, place->share,
+			    "seabios/vgabios-bochs-display.bin", err);
+
+	if (rc == 0 && access(path, R_OK) == 0)
+		strcpy(ret_path, path);
+	return rc;
+}
+
 int firmware_find(const struct place *place, const struct guest *guest,
 		  const struct conf *conf, struct err *err,
 		  struct firmware *ret_firmware)
@@ -293,6 +306,8 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	}
 	if (rc == 0 && loader != LOADER_LINUX)
 		rc = firmware_search(&search, loader);
+	if (rc == 0 && loader == LOADER_BIOS)
+		rc = video_find(place, err, fw.video);
 	if (rc < 0)
 		return rc;
 	if (strchr(fw.code, ',') || strchr(fw.vars, ','))

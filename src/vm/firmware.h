@@ -43,6 +43,7 @@ struct firmware {
 	char code[PATH_MAX];	  /* "": the loader needs none */
 	char vars_from[PATH_MAX]; /* "": no variables wanted */
 	char vars[PATH_MAX];	  /* the guest's copy, "" when none is wanted */
+	char video[PATH_MAX];	  /* BIOS of the screen, "": none */
 };
 
 /*

@@ -8,7 +8,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define PORTS 4u
+#define PORTS	 4u
+#define TEMP_MAX (NMDM_PATH_MAX + 8)
 
 int nmdm_path(const char *dev, const char *guest, unsigned number, char side,
 	      struct err *err, char buf[NMDM_PATH_MAX])
@@ -35,9 +36,15 @@ static bool link_is_held(const char *path)
 	       errno == EWOULDBLOCK;
 }
 
+/* Always the same name, so that what a kill leaves is found again. */
+static void temp_path(const char *path, char buf[TEMP_MAX])
+{
+	snprintf(buf, TEMP_MAX, "%s.new", path);
+}
+
 int nmdm_link(const char *path, const char *terminal, struct err *err)
 {
-	char temp[NMDM_PATH_MAX + 24];
+	char temp[TEMP_MAX];
 	struct stat st;
 	int rc;
 
@@ -49,7 +56,7 @@ int nmdm_link(const char *path, const char *terminal, struct err *err)
 			       "%s: belongs to a guest of the same name that "
 			       "runs from another directory",
 			       path);
-	snprintf(temp, sizeof(temp), "%s.%d", path, (int)getpid());
+	temp_path(path, temp);
 	unlink(temp);
 	if (symlink(terminal, temp) < 0)
 		return err_sys(err, -errno, "%s: cannot be made", path);
@@ -75,12 +82,16 @@ void nmdm_unlink(const char *path, const char *terminal)
 void nmdm_remove_left(const char *dev, const char *guest)
 {
 	for (unsigned i = 0; i < 2 * PORTS; i++) {
-		char path[NMDM_PATH_MAX];
+		char path[NMDM_PATH_MAX], temp[TEMP_MAX];
 		struct stat st;
 
 		if (nmdm_path(dev, guest, i / 2 + 1, i % 2 ? 'B' : 'A', NULL,
-			      path) < 0 ||
-		    lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) ||
+			      path) < 0)
+			continue;
+		temp_path(path, temp);
+		if (lstat(temp, &st) == 0 && S_ISLNK(st.st_mode))
+			unlink(temp);
+		if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) ||
 		    link_is_held(path))
 			continue;
 		unlink(path);

@@ -327,6 +327,8 @@ static int screen_plan(struct planner *p)
 	const struct screen *screen = p->in->screen;
 	const char *vga = conf_get_or(p->conf, "graphics_vga", NULL);
 	char address[SCREEN_ADDRESS_MAX], quoted[2 * SCREEN_ADDRESS_MAX];
+	const struct firmware *firmware = p->in->firmware;
+	const char *video = firmware ? firmware->video : "";
 	char size[32] = "";
 	int rc;
 
@@ -342,8 +344,10 @@ static int screen_plan(struct planner *p)
 	if (screen->width)
 		snprintf(size, sizeof(size), ",w=%u,h=%u", screen->width,
 			 screen->height);
-	device_add(p, "fbuf,%s=%s%s%s%s%s", screen->is_unix ? "unix" : "tcp",
-		   quoted, size, vga ? ",vga=" : "", or_empty(vga),
+	device_add(p, "fbuf,%s=%s%s%s%s%s%s%s",
+		   screen->is_unix ? "unix" : "tcp", quoted, size,
+		   vga ? ",vga=" : "", or_empty(vga),
+		   video[0] ? ",rom=" : "", video,
 		   p->plan->waits ? ",wait" : "");
 	place_next_slot(&p->next);
 	return 0;

@@ -17,20 +17,11 @@
 #include <time.h>
 
 #include "base/cfg.h"
+#include "base/hash.h"
 #include "vm/switch.h"
 
 #define LOCK_POLL_MS	 20u
 #define LOCK_DEADLINE_MS 30000u
-
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint32_t name_hash(const char *name)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619u;
-	return hash;
-}
 
 /* "vm-NAME"; where that is too long, "vm-" + its beginning + a number. */
 static void bridge_name(const char *name, char bridge[IFNAMSIZ])
@@ -39,7 +30,7 @@ static void bridge_name(const char *name, char bridge[IFNAMSIZ])
 		snprintf(bridge, IFNAMSIZ, "vm-%.12s", name);
 	else
 		snprintf(bridge, IFNAMSIZ, "vm-%.6s-%05x", name,
-			 name_hash(name) & 0xfffff);
+			 hash32_text(HASH32_START, name) & 0xfffff);
 }
 
 int vswitch_init(struct vswitch *sw, const char *name, struct err *err)

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "base/hash.h"
 #include "vm/switch_txn.h"
 
 #define BRIDGE_ALIAS "vm-switch/"
@@ -87,18 +88,14 @@ bool switch_tap_guest(const struct netlink_link *link,
 void switch_port_link(const struct vswitch *sw, const char *port,
 		      char ret_name[IFNAMSIZ])
 {
-	uint32_t hash = 2166136261u;
-
 	if (!sw->vlan) {
 		snprintf(ret_name, IFNAMSIZ, "%s", port);
 		return;
 	}
 	if (snprintf(ret_name, IFNAMSIZ, "%s.%u", port, sw->vlan) < IFNAMSIZ)
 		return;
-	for (const char *p = port; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 16777619u;
-	snprintf(ret_name, IFNAMSIZ, "vm-%06x.%u", hash & 0xffffff,
-		 sw->vlan % 10000);
+	snprintf(ret_name, IFNAMSIZ, "vm-%06x.%u",
+		 hash32_text(HASH32_START, port) & 0xffffff, sw->vlan % 10000);
 }
 
 static bool sw_has_link(const struct vswitch *sw, const char *name)
@@ -123,17 +120,14 @@ static bool sw_has_link(const struct vswitch *sw, const char *name)
 static void bridge_mac(struct switch_env *env, const struct vswitch *sw,
 		       uint8_t mac[6])
 {
-	uint64_t hash = 14695981039346656037ull;
 	char id[64] = "";
+	uint64_t hash;
 	size_t len;
 
 	if (env->os->ops->read(env->os, "/etc/machine-id", id, sizeof(id),
 			       &len) < 0)
 		id[0] = '\0';
-	for (const char *p = id; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 1099511628211ull;
-	for (const char *p = sw->name; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 1099511628211ull;
+	hash = hash64_text(hash64_text(HASH64_START, id), sw->name);
 	mac[0] = 0x02;
 	for (int i = 1; i < 6; i++)
 		mac[i] = (uint8_t)(hash >> (8 * i));

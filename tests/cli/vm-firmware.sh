@@ -74,6 +74,11 @@ END
 	truncate -s 256K "$VM_SHARE_DIR/seabios/bios-256k.bin"
 	attempt 'bios has no variables'
 	tail -n 1 "$VM_DIR/vars/calls"
+	touch "$VM_SHARE_DIR/seabios/vgabios-bochs-display.bin"
+	printf '%s\n' 'graphics="yes"' 'graphics_port=5999' \
+		>>"$VM_DIR/vars/vars.conf"
+	attempt 'a bios with a screen needs one for the screen'
+	tail -n 1 "$VM_DIR/vars/calls"
 } | golden firmware
 
 # A folder that cannot be written to: no half copy is left.

@@ -179,38 +179,18 @@ static int read_string(struct cfg *node, const char *name, const char *fallback,
 	return 0;
 }
 
-/* Without ser=: a name that stays the same for the same file or place. */
-static int serial_default(const struct ahci_port *port, struct cfg *node,
-			  struct err *err, char text[ATA_ID_SERIAL_LEN + 1])
-{
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-	char path[CFG_VALUE_MAX];
-	const char *c;
-	int r;
-
-	r = cfg_get(node, "path", path, sizeof(path), err);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		snprintf(path, sizeof(path), "%s %u", port->hba->pci.name,
-			 port->number);
-	for (c = path; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
-	snprintf(text, ATA_ID_SERIAL_LEN + 1, "BYWAY-%012llX",
-		 (unsigned long long)(hash & 0xffffffffffffull));
-	return 0;
-}
-
 static int read_identity(struct ahci_port *port, struct cfg *node,
 			 struct err *err)
 {
 	const char *model =
 	    port->kind == DRIVE_CD ? "BYWAY DVD-ROM" : "BYWAY SATA DISK";
-	char serial[ATA_ID_SERIAL_LEN + 1];
+	char place[64], serial[ATA_ID_SERIAL_LEN + 1];
 	uint64_t rotation = 0;
 	int r;
 
-	r = serial_default(port, node, err, serial);
+	snprintf(place, sizeof(place), "%s %u", port->hba->pci.name,
+		 port->number);
+	r = block_serial(node, place, ATA_ID_SERIAL_LEN, err, serial);
 	if (!r)
 		r = read_string(node, "ser", serial, ATA_ID_SERIAL_LEN, err,
 				port->serial);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "dev/fbuf/fbuf_model.h"
 #include "dev/fbuf/fbuf_regs.h"
+#include "dev/fbuf/fbuf_rom.h"
 
 #define VENDOR	       0x1234
 #define DEVICE	       0x1111
@@ -42,11 +43,13 @@ struct options {
 	char password[VALUE_BYTES];
 	char layout[VALUE_BYTES]; /* empty: the default */
 	char name[VALUE_BYTES];
+	char rom[VALUE_BYTES]; /* empty: none */
 };
 
 struct fbuf {
 	struct pci_dev dev;
 	struct fbuf_regs regs;
+	struct fbuf_rom rom;
 	uint8_t *vram;
 	struct memmap *memmap; /* NULL in tests */
 	int map;	       /* handle, negative: not mapped */
@@ -91,6 +94,8 @@ static uint64_t bar_read(struct pci_dev *dev, unsigned bar, uint64_t off,
 
 	if (bar == BAR_REGS)
 		return fbuf_regs_read(&fbuf->regs, off, size);
+	if (bar == PCI_BAR_ROM)
+		return fbuf_rom_read(&fbuf->rom, off, size);
 	memcpy(&value, fbuf->vram + off, size);
 	return value;
 }
@@ -103,7 +108,7 @@ static void bar_write(struct pci_dev *dev, unsigned bar, uint64_t off,
 	if (bar == BAR_REGS) {
 		fbuf_regs_write(&fbuf->regs, off, size, value);
 		update_image(fbuf);
-	} else {
+	} else if (bar == BAR_VRAM) {
 		memcpy(fbuf->vram + off, &value, size);
 	}
 }
@@ -216,7 +221,8 @@ static int parse_options(const struct model_env *env, struct cfg *node,
 {
 	static const char *const known[] = {
 	    "device", "rfb",  "tcp",	  "unix",      "w", "h",
-	    "vga",    "wait", "password", "websocket", NULL};
+	    "vga",    "wait", "password", "websocket", "rom",
+	    NULL};
 	static const uint64_t widths[] = {WIDTH_MIN, WIDTH_MAX};
 	static const uint64_t heights[] = {HEIGHT_MIN, HEIGHT_MAX};
 	int r = cfg_check_known(node, known, err);
@@ -240,6 +246,8 @@ static int parse_options(const struct model_env *env, struct cfg *node,
 			     &options->websocket);
 	if (!r)
 		r = parse_text(node, "password", err, options->password);
+	if (!r)
+		r = parse_text(node, "rom", err, options->rom);
 	if (!r)
 		r = parse_text(env->root, "keyboard.layout", err,
 			       options->layout);
@@ -283,6 +291,7 @@ static void fbuf_free(struct fbuf *fbuf)
 	unmap_vram(fbuf);
 	if (fbuf->vram)
 		munmap(fbuf->vram, fbuf->regs.vram_bytes);
+	fbuf_rom_free(&fbuf->rom);
 	pthread_mutex_destroy(&fbuf->lock);
 	pci_dev_fini(&fbuf->dev);
 	free(fbuf);
@@ -318,9 +327,13 @@ static int build_function(struct fbuf *fbuf, struct pci_addr addr)
 	pci_set_ids(&fbuf->dev, ids);
 	r = pci_add_bar(&fbuf->dev, BAR_VRAM, PCI_BAR_MEM32,
 			fbuf->regs.vram_bytes, true);
-	return r ? r
-		 : pci_add_bar(&fbuf->dev, BAR_REGS, PCI_BAR_MEM32,
-			       FBUF_REGS_BYTES, false);
+	if (!r)
+		r = pci_add_bar(&fbuf->dev, BAR_REGS, PCI_BAR_MEM32,
+				FBUF_REGS_BYTES, false);
+	if (!r && fbuf->rom.bytes)
+		r = pci_add_bar(&fbuf->dev, PCI_BAR_ROM, PCI_BAR_MEM32,
+				fbuf->rom.size, false);
+	return r;
 }
 
 static int create_display(struct fbuf *fbuf, const struct model_env *env,
@@ -350,6 +363,8 @@ static int fbuf_build(struct fbuf *fbuf, const struct model_env *env,
 	fbuf_regs_init(&fbuf->regs, (unsigned)options->width,
 		       (unsigned)options->height, bytes);
 	r = create_vram(fbuf, bytes, err);
+	if (!r && options->rom[0])
+		r = fbuf_rom_load(options->rom, err, &fbuf->rom);
 	if (r)
 		return r;
 	r = build_function(fbuf, addr);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "base/hash.h"
 #include "dev/nvme/nvme_internal.h"
 
 /* bhyve's ids: recognised by class, not taken from a vendor. */
@@ -28,46 +29,6 @@ static const char model_name[] = "byway NVMe disk";
 
 /* ---- names that stay ---- */
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull; /* FNV-1a */
-	return hash;
-}
-
-static uint64_t hash_start(void)
-{
-	return 0xcbf29ce484222325ull;
-}
-
-/* `ser=`, or a text that stays the same for the same path (or place). */
-static int read_serial(struct nvme *nvme, struct cfg *node, const char *place,
-		       struct err *err)
-{
-	char text[CFG_VALUE_MAX];
-	uint64_t hash;
-	int r;
-
-	r = cfg_get(node, "ser", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	if (r > 0 && strlen(text) > SERIAL_CHARS)
-		return err_set(err, -EINVAL,
-			       "ser=%.40s is longer than %u characters", text,
-			       SERIAL_CHARS);
-	if (r > 0) {
-		memcpy(nvme->params.serial, text, strlen(text));
-		return 0;
-	}
-	r = cfg_get(node, "path", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	hash = hash_text(hash_start(), r ? text : place);
-	snprintf(nvme->params.serial, sizeof(nvme->params.serial),
-		 "BYWAY-%012llX", (unsigned long long)(hash & 0xffffffffffff));
-	return 0;
-}
-
 /*
  * Without eui64= both names come from serial number and place, so that they
  * outlive a reboot and differ between two disks: a UUID of version 8, and an
@@ -80,8 +41,8 @@ static int read_names(struct nvme *nvme, struct cfg *node, const char *place,
 	uint64_t half[2];
 	int r;
 
-	half[0] = hash_text(hash_text(hash_start(), params->serial), place);
-	half[1] = hash_text(half[0], "uuid");
+	half[0] = hash64_text(hash64_text(HASH64_START, params->serial), place);
+	half[1] = hash64_text(half[0], "uuid");
 	memcpy(params->uuid, half, sizeof(params->uuid));
 	params->uuid[6] = (params->uuid[6] & 0x0f) | 0x80;
 	params->uuid[8] = (params->uuid[8] & 0x3f) | 0x80;
@@ -207,7 +168,8 @@ static int read_options(struct nvme *nvme, struct pci_addr addr,
 	if (!r)
 		r = read_sizes(nvme, node, err);
 	if (!r)
-		r = read_serial(nvme, node, place, err);
+		r = block_serial(node, place, SERIAL_CHARS, err,
+				 nvme->params.serial);
 	if (!r)
 		r = read_names(nvme, node, place, err);
 	if (!r)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/hash.h"
 #include "dev/virtio_scsi/scsi_internal.h"
 
 #define VERSION_SPC4	  0x06u
@@ -70,11 +71,8 @@ static size_t vpd_serial(const struct scsi_unit *unit, uint8_t *p)
 /* A name that is the same wherever the serial number is. */
 static uint64_t local_name(const struct scsi_unit *unit)
 {
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-	const char *c;
+	uint64_t hash = hash64_text(HASH64_START, unit->serial);
 
-	for (c = unit->serial; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
 	return (uint64_t)NAA_LOCAL << 60 | (hash >> 4);
 }
 

@@ -150,35 +150,6 @@ static int read_type(struct cfg *node, struct err *err,
 	return 0;
 }
 
-/* `ser=`, or a name that stays the same for the same path. */
-static int read_serial(struct cfg *node, struct err *err, char *serial)
-{
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-	char text[CFG_VALUE_MAX];
-	const char *c;
-	int r;
-
-	r = cfg_get(node, "ser", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	if (r > 0 && strlen(text) > SCSI_SERIAL_MAX)
-		return err_set(err, -EINVAL,
-			       "ser=%.40s is longer than %u characters", text,
-			       SCSI_SERIAL_MAX);
-	if (r > 0) {
-		memcpy(serial, text, strlen(text) + 1);
-		return 0;
-	}
-	r = cfg_get(node, "path", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	for (c = text; r > 0 && *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
-	snprintf(serial, SCSI_SERIAL_MAX + 1, "BYWAY-%012llX",
-		 (unsigned long long)(hash & 0xffffffffffffull));
-	return 0;
-}
-
 static int open_unit(struct vscsi_target *target, struct cfg *node,
 		     struct err *err)
 {
@@ -191,7 +162,7 @@ static int open_unit(struct vscsi_target *target, struct cfg *node,
 	if (!r)
 		r = read_type(node, err, &type);
 	if (!r)
-		r = read_serial(node, err, serial);
+		r = block_serial(node, "", SCSI_SERIAL_MAX, err, serial);
 	/* Nothing can be written to a CD. */
 	if (!r && type == SCSI_CD)
 		r = cfg_set(node, "ro", "true", err);

@@ -123,7 +123,12 @@ static void test_iscsi(void **state)
 	fixture_program(f, "iscsiadm",
 			"echo 'iscsiadm: No active sessions.' >&2; exit 21");
 	refuse(f, text,
-	       "disk0_dev=\"iscsi\": iscsiadm: iscsiadm: No active sessions.");
+	       "F:2: disk0_name=\"iqn.2004-10.com.x:t1\": no iSCSI session has "
+	       "this target; log in with iscsiadm -m node -T "
+	       "iqn.2004-10.com.x:t1 -l");
+	fixture_program(f, "iscsiadm",
+			"echo 'iscsiadm: no database' >&2; exit 6");
+	refuse(f, text, "disk0_dev=\"iscsi\": iscsiadm: iscsiadm: no database");
 }
 
 static void test_marks(void **state)

@@ -379,7 +379,8 @@ static void test_published(void **state)
 
 static void test_nmdm_names(void **state)
 {
-	char dev[] = "/tmp/byway-dev-XXXXXX", path[64], target[64] = "";
+	char dev[] = "/tmp/byway-dev-XXXXXX", path[64], half[72],
+	     target[64] = "";
 	struct err err = {0};
 	int fd;
 
@@ -395,8 +396,12 @@ static void test_nmdm_names(void **state)
 	assert_int_equal(readlink(path, target, sizeof(target)), 14);
 	nmdm_remove_left(dev, "dem");
 	assert_int_equal(readlink(path, target, sizeof(target)), 14);
+	/* Killed before the new link had its name. */
+	sprintf(half, "%s.new", path);
+	assert_int_equal(symlink("/dev/pts/half", half), 0);
 	nmdm_remove_left(dev, "demo");
 	assert_int_equal(readlink(path, target, sizeof(target)), -1);
+	assert_int_equal(readlink(half, target, sizeof(target)), -1);
 	/* What is no link is not ours. */
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "dev/fbuf/fbuf_regs.h"
@@ -532,6 +534,83 @@ static void run_golden(struct screen *screen, const char *options,
 	assert_true(golden_run(golden_dir, file, run_line, screen));
 }
 
+/* ---- the video BIOS ---- */
+
+#define ROM_PLACE 0xf0000000u
+
+/* A file of `len` bytes that claims to be a ROM of `units` times 512. */
+static void rom_file(char path[], size_t len, uint8_t units)
+{
+	CLEANUP_FREE uint8_t *bytes = calloc(1, len);
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0 && bytes);
+	bytes[0] = 0x55;
+	bytes[1] = 0xaa;
+	bytes[2] = units;
+	bytes[len - 1] = 0x77;
+	assert_int_equal(write(fd, bytes, len), len);
+	close(fd);
+}
+
+static void a_video_bios_is_shown(void **state)
+{
+	struct screen *screen = *state;
+	char path[] = "/tmp/fbuf-rom-XXXXXX", options[64];
+
+	rom_file(path, 2560, 5);
+	snprintf(options, sizeof(options), "rom=%s", path);
+	make(screen, options);
+	unlink(path);
+
+	/* Sized as any BAR: the next power of two, with its enable bit. */
+	fake_cfg_write(&screen->fake, screen_addr, PCI_ROM_ADDRESS, 4,
+		       UINT32_MAX);
+	assert_int_equal(
+	    fake_cfg_read(&screen->fake, screen_addr, PCI_ROM_ADDRESS, 4),
+	    0xfffff001);
+	fake_cfg_write(&screen->fake, screen_addr, PCI_ROM_ADDRESS, 4,
+		       ROM_PLACE | PCI_ROM_ADDRESS_ENABLE);
+	assert_int_equal(screen_read(screen, ROM_PLACE, 4), 0x0005aa55);
+	assert_int_equal(screen_read(screen, ROM_PLACE + 2559, 1), 0x77);
+	assert_int_equal(screen_read(screen, ROM_PLACE + 4088, 8), 0);
+	screen_write(screen, ROM_PLACE, 4, 0);
+	assert_int_equal(screen_read(screen, ROM_PLACE, 2), 0xaa55);
+	assert_int_equal(vram(screen)[0], 0);
+}
+
+static void rom_refused(const char *path, const char *why)
+{
+	struct screen screen;
+	struct err err = {0};
+	char options[64];
+
+	screen_init(&screen);
+	snprintf(options, sizeof(options), "rom=%s", path);
+	assert_int_not_equal(screen_create(&screen, options, &err), 0);
+	assert_non_null(strstr(err.msg, path));
+	assert_non_null(strstr(err.msg, why));
+	screen_fini(&screen);
+}
+
+static void what_is_no_video_bios_is_refused(void **state UNUSED)
+{
+	char cut[] = "/tmp/fbuf-rom-XXXXXX", large[] = "/tmp/fbuf-rom-XXXXXX";
+	char empty[] = "/tmp/fbuf-rom-XXXXXX";
+	int fd = mkstemp(empty);
+
+	close(fd);
+	rom_file(cut, 2559, 5);
+	rom_file(large, 256 * 1024 + 1, 5);
+	rom_refused(cut, "not a whole expansion ROM");
+	rom_refused(large, "longer than 256 KiB");
+	rom_refused(empty, "not a whole expansion ROM");
+	rom_refused("/nowhere/rom", "No such file");
+	unlink(cut);
+	unlink(large);
+	unlink(empty);
+}
+
 static void config_space_is_golden(void **state)
 {
 	run_golden(*state, "w=1920,h=1080", "fbuf-config.txt");
@@ -572,6 +651,8 @@ int main(int argc, char **argv)
 	    WITH_CARD(memory_traps_when_it_cannot_be_mapped),
 	    WITH_CARD(a_platform_without_slots_will_do),
 	    cmocka_unit_test(the_monitor_prefers_what_was_asked_for),
+	    WITH_CARD(a_video_bios_is_shown),
+	    cmocka_unit_test(what_is_no_video_bios_is_refused),
 	    WITH_CARD(config_space_is_golden),
 	    WITH_CARD(firmware_finds_its_card),
 	    WITH_CARD(linux_finds_its_card),
