@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times random O_DIRECT reads of a block device, several in flight, and prints
-// one line.
+// Times random O_DIRECT reads (or writes) of a block device, several in flight,
+// and prints one line.
 //
-//	readrand DEVICE BYTES IN-FLIGHT READS
+//	readrand DEVICE BYTES IN-FLIGHT READS [read|write]
 
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,12 +42,16 @@ next_random(void)
 int
 main(int argc, char **argv)
 {
-	if (argc != 5)
-		errx(2, "usage: readrand DEVICE BYTES IN-FLIGHT READS");
+	const char *what = argc == 6 ? argv[5] : "read";
+	bool writes = strcmp(what, "write") == 0;
+
+	if ((argc != 5 && argc != 6) || (!writes && strcmp(what, "read") != 0))
+		errx(2, "usage: readrand DEVICE BYTES IN-FLIGHT READS "
+		    "[read|write]");
 	uint64_t bytes = strtoull(argv[2], NULL, 10);
 	uint64_t depth = strtoull(argv[3], NULL, 10);
 	uint64_t reads = strtoull(argv[4], NULL, 10);
-	int fd = open(argv[1], O_RDONLY | O_DIRECT);
+	int fd = open(argv[1], (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
 	if (fd < 0)
 		err(1, "%s", argv[1]);
 	off_t size = lseek(fd, 0, SEEK_END);
@@ -63,7 +69,9 @@ main(int argc, char **argv)
 		void *buf = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
 		if (buf == NULL)
 			errx(1, "no memory");
-		cbs[i].aio_lio_opcode = IOCB_CMD_PREAD;
+		memset(buf, (int)i + 1, bytes);
+		cbs[i].aio_lio_opcode =
+		    writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
 		cbs[i].aio_fildes = (uint32_t)fd;
 		cbs[i].aio_buf = (uintptr_t)buf;
 		cbs[i].aio_nbytes = bytes;
@@ -88,16 +96,18 @@ main(int argc, char **argv)
 			err(1, "io_getevents");
 		for (long i = 0; i < n; i++) {
 			if (events[i].res != (int64_t)bytes)
-				errx(1, "short read");
+				errx(1, "short %s: %lld", what,
+				    (long long)events[i].res);
 			idle[n_idle++] = events[i].data;
 			done++;
 		}
 	}
 	uint64_t us = (now_ns() - start) / 1000;
-	printf("LAB: read bytes=%llu inflight=%llu reads=%llu us=%llu "
-	    "per_s=%llu kib_s=%llu\n", (unsigned long long)bytes,
+	printf("LAB: %s bytes=%llu inflight=%llu reads=%llu us=%llu "
+	    "per_s=%llu kib_s=%llu disk=%s\n", what, (unsigned long long)bytes,
 	    (unsigned long long)depth, (unsigned long long)reads,
 	    (unsigned long long)us, (unsigned long long)(reads * 1000000 / us),
-	    (unsigned long long)(reads * bytes / 1024 * 1000000 / us));
+	    (unsigned long long)(reads * bytes / 1024 * 1000000 / us),
+	    argv[1] + (strncmp(argv[1], "/dev/", 5) == 0 ? 5 : 0));
 	return 0;
 }

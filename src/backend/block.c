@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The block back end's queue and worker threads; the contract is in block.h.
+ * Where there is an io_uring (block_ring.c), it takes what suits it.
  *
  * One FIFO, up to BLOCK_WORKERS threads: a second one is started only when a
  * request arrives while the first is busy, so an idle or slow disk costs one
@@ -92,6 +93,15 @@ static struct block_req *next_request(struct block *block)
 	return req;
 }
 
+void block_finish(struct block *block, struct block_req *req, int result)
+{
+	req->done(req, result);
+	pthread_mutex_lock(&block->lock);
+	if (--block->pending == 0)
+		pthread_cond_broadcast(&block->idle);
+	pthread_mutex_unlock(&block->lock);
+}
+
 static void *worker_main(void *ctx)
 {
 	struct block *block = ctx;
@@ -142,34 +152,93 @@ static int worker_start(struct block *block)
 	return -r;
 }
 
-int block_submit(struct block *block, struct block_req *req)
+/* Lock held. Negative errno: nobody is there to do it. */
+static int queue_request(struct block *block, struct block_req *req)
 {
 	int r = 0;
 
 	req->next = NULL;
-	pthread_mutex_lock(&block->lock);
 	/* Nobody free (those woken already are spoken for): one more. */
 	if (block->waiting <= (block->first ? 1u : 0u) &&
 	    block->workers < BLOCK_WORKERS)
 		r = worker_start(block);
 	/* One worker is enough to keep the promise. */
-	if (block->workers > 0) {
-		r = 0;
-		*block->tail = req;
-		block->tail = &req->next;
-		block->pending++;
-		pthread_cond_signal(&block->work);
+	if (block->workers == 0)
+		return r;
+	*block->tail = req;
+	block->tail = &req->next;
+	pthread_cond_signal(&block->work);
+	return 0;
+}
+
+void block_redo(struct block *block, struct block_req *req)
+{
+	int r;
+
+	pthread_mutex_lock(&block->lock);
+	r = queue_request(block, req);
+	pthread_mutex_unlock(&block->lock);
+	if (r)
+		block_finish(block, req, r);
+}
+
+static void ring_submit(struct block *block, struct block_req *req)
+{
+	bool signal;
+
+	req->next = NULL;
+	pthread_mutex_lock(&block->lock);
+	block->pending++;
+	signal = block_ring_add(block->ring, req);
+	pthread_cond_broadcast(&block->idle);
+	pthread_mutex_unlock(&block->lock);
+	if (signal)
+		block_ring_signal(block->ring);
+}
+
+int block_submit(struct block *block, struct block_req *req)
+{
+	int r;
+
+	if (block_ring_takes(block, req)) {
+		ring_submit(block, req);
+		return 0;
 	}
+	pthread_mutex_lock(&block->lock);
+	r = queue_request(block, req);
+	if (!r)
+		block->pending++;
 	pthread_mutex_unlock(&block->lock);
 	return r;
 }
 
+void block_use_loop(struct block *block, struct evloop *loop)
+{
+	int r;
+
+	/* With the page cache between, only reads can be better for it. */
+	if (block->ring || (!block->file.o_direct && !block->file.ring_reads))
+		return;
+	r = block_ring_create(block, loop, &block->ring);
+	if (r)
+		log_debug("%s: no io_uring (%s), threads instead",
+			  block->file.path, strerror(-r));
+}
+
 void block_drain(struct block *block)
 {
-	pthread_mutex_lock(&block->lock);
-	while (block->pending)
-		pthread_cond_wait(&block->idle, &block->lock);
-	pthread_mutex_unlock(&block->lock);
+	bool idle;
+
+	/* What workers end may bring work for the ring, and vice versa. */
+	do {
+		if (block->ring)
+			block_ring_drain(block->ring);
+		pthread_mutex_lock(&block->lock);
+		while (block->pending && !block_ring_waits(block->ring))
+			pthread_cond_wait(&block->idle, &block->lock);
+		idle = !block->pending;
+		pthread_mutex_unlock(&block->lock);
+	} while (!idle);
 }
 
 void block_close(struct block *block)
@@ -178,13 +247,14 @@ void block_close(struct block *block)
 
 	if (!block)
 		return;
-	/* The workers end when the queue is empty. */
+	block_drain(block);
 	pthread_mutex_lock(&block->lock);
 	block->closing = true;
 	pthread_cond_broadcast(&block->work);
 	pthread_mutex_unlock(&block->lock);
 	for (i = 0; i < block->workers; i++)
 		pthread_join(block->worker[i], NULL);
+	block_ring_destroy(block->ring);
 	pthread_cond_destroy(&block->idle);
 	pthread_cond_destroy(&block->work);
 	pthread_mutex_destroy(&block->lock);

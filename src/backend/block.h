@@ -3,20 +3,23 @@
  * Block back end: a raw file or block device of the host, asynchronous.
  *
  * A device model opens one, submits requests that carry a host iovec (built by
- * gmem_iov()) and gets done() calls. Requests run on worker threads in no
- * particular order; a FLUSH covers every write whose done() ran before it was
- * submitted. done() is called on a worker thread: the model takes its own lock.
+ * gmem_iov()) and gets done() calls. Requests run on worker threads, and after
+ * block_use_loop() in the kernel, in no particular order; a FLUSH covers every
+ * write whose done() ran before it was submitted. done() is called on a worker
+ * thread or the event loop's: the model takes its own lock.
  *
  * Promise: a WRITE reported done is in the host's page cache at least; after a
  * FLUSH (or with `sync`/`direct`) it is on the medium. Nothing acknowledged is
  * lost when the process is killed. Once a flush has failed, every later one
  * fails too: the kernel may have dropped the data it could not write.
  *
- * Worker threads are started by the first request, at most BLOCK_WORKERS.
+ * Worker threads are started by the first request that needs one, at most
+ * BLOCK_WORKERS.
  *
  * Limits: BLOCK_IOV_MAX pieces a request, lengths and offsets multiples of
  * the logical sector size inside the disk (else -EINVAL / -ERANGE in done()).
- * Threads: submit from any thread; open, drain and close by the owner.
+ * Threads: submit from any thread; open, drain and close by the owner, on the
+ * thread that runs the event loop, or when none does.
  */
 #ifndef BACKEND_BLOCK_H
 #define BACKEND_BLOCK_H
@@ -26,6 +29,7 @@
 #include "base/base.h"
 #include "base/cfg.h"
 #include "base/err.h"
+#include "base/evloop.h"
 
 #define BLOCK_IOV_MAX 256u
 #define BLOCK_WORKERS 2u
@@ -78,6 +82,13 @@ MUST_CHECK int block_open(struct cfg *node, struct err *err,
  */
 MUST_CHECK int block_open_memory(struct cfg *node, uint64_t bytes,
 				 struct err *err, struct block **ret_block);
+/*
+ * Lets io_uring do what it does better than threads, where the kernel has it:
+ * reads and writes with nocache, and reads through the page cache where the
+ * file system can tell that it would have to wait. Before the first request;
+ * the loop must outlive the disk.
+ */
+void block_use_loop(struct block *block, struct evloop *loop);
 struct block_info block_info(const struct block *block);
 /*
  * Never blocks and never calls done() itself, so the caller may hold the lock

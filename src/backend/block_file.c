@@ -328,6 +328,21 @@ static bool can_discard(const struct block_file *file, const struct stat *st,
 			 PHYSICAL_FILE) == 0;
 }
 
+/*
+ * Reads that would have to wait can be told to come back (RWF_NOWAIT): then
+ * io_uring waits without a thread. File systems that cannot (tmpfs) make it
+ * start threads of its own, and ours do as well.
+ */
+static bool can_wait_elsewhere(const struct block_file *file)
+{
+	uint8_t byte;
+	struct iovec iov = {&byte, 1};
+
+	return file->o_direct ||
+	       preadv2(file->fd, &iov, 1, 0, RWF_NOWAIT) >= 0 ||
+	       errno == EAGAIN;
+}
+
 static int read_geometry(struct block_file *file, const struct options *opt,
 			 struct err *err)
 {
@@ -346,6 +361,7 @@ static int read_geometry(struct block_file *file, const struct options *opt,
 		return r;
 	file->info.can_discard = can_discard(file, &st, opt);
 	file->info.write_cache = !opt->sync && !opt->ro;
+	file->ring_reads = can_wait_elsewhere(file);
 	return 0;
 }
 

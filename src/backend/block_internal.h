@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "backend/block.h"
+#include "base/evloop.h"
 
 #define BLOCK_BOUNCE_BYTES (128u << 10)
 
@@ -16,15 +17,19 @@ struct block_file {
 	bool device; /* a block device, not a regular file */
 	bool o_direct;
 	bool o_sync;
+	bool ring_reads;		  /* io_uring can wait for its reads */
 	uint32_t mem_align, offset_align; /* of O_DIRECT transfers */
 	struct block_info info;
 };
 
+struct block_ring;
+
 struct block {
 	struct block_file file;
-	pthread_mutex_t lock; /* Locking: guards everything below */
-	pthread_cond_t work;  /* the queue or `closing` changed */
-	pthread_cond_t idle;  /* pending fell to 0 */
+	struct block_ring *ring; /* NULL: workers do everything */
+	pthread_mutex_t lock;	 /* Locking: guards everything below */
+	pthread_cond_t work;	 /* the queue or `closing` changed */
+	pthread_cond_t idle;	 /* pending fell to 0, or the ring has work */
 	struct block_req *first, **tail;
 	unsigned pending; /* submitted, done() not yet returned */
 	unsigned workers, waiting;
@@ -48,5 +53,31 @@ void block_file_close(
  */
 MUST_CHECK int block_io(const struct block_file *file,
 			const struct block_req *req, void **bounce);
+/* What is wrong with a request, whatever the disk would say: 0 or -errno. */
+MUST_CHECK int block_request_check(const struct block_file *file,
+				   const struct block_req *req);
+/* Can its data go to the file as it lies in memory? */
+bool block_request_fits(const struct block_file *file,
+			const struct block_req *req);
+
+/* ---- for block_ring.c ---- */
+
+/* A submitted request is over: done() is called, without the lock. */
+void block_finish(struct block *block, struct block_req *req, int result);
+/* A submitted request goes to the workers. */
+void block_redo(struct block *block, struct block_req *req);
+
+/* Negative errno where there is no io_uring that suits. */
+MUST_CHECK int block_ring_create(struct block *block, struct evloop *loop,
+				 struct block_ring **ret_ring);
+void block_ring_destroy(struct block_ring *ring); /* NULL allowed */
+bool block_ring_takes(const struct block *block, const struct block_req *req);
+/* Lock held: are there requests it has not seen? NULL allowed. */
+bool block_ring_waits(const struct block_ring *ring);
+/* Lock held. True: block_ring_signal() is due, without the lock. */
+MUST_CHECK bool block_ring_add(struct block_ring *ring, struct block_req *req);
+void block_ring_signal(struct block_ring *ring);
+/* Until the ring has nothing left; on the loop's thread or when it is over. */
+void block_ring_drain(struct block_ring *ring);
 
 #endif

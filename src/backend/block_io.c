@@ -47,6 +47,15 @@ static bool cursor_aligned(const struct cursor *c,
 	return bits == 0;
 }
 
+bool block_request_fits(const struct block_file *file,
+			const struct block_req *req)
+{
+	struct cursor c = {(struct iovec *)(uintptr_t)req->iov, req->iovcnt,
+			   req->offset, req->len};
+
+	return !file->o_direct || cursor_aligned(&c, file);
+}
+
 static int bounce_get(void **bounce)
 {
 	if (!*bounce)
@@ -214,7 +223,8 @@ static int discard(const struct block_file *file, const struct block_req *req)
 	return ioctl(file->fd, BLKDISCARD, range) ? -errno : 0;
 }
 
-static int check(const struct block_file *file, const struct block_req *req)
+int block_request_check(const struct block_file *file,
+			const struct block_req *req)
 {
 	uint32_t sector = file->info.logical_sector;
 	uint64_t sum = 0;
@@ -241,7 +251,7 @@ static int check(const struct block_file *file, const struct block_req *req)
 int block_io(const struct block_file *file, const struct block_req *req,
 	     void **bounce)
 {
-	int r = check(file, req);
+	int r = block_request_check(file, req);
 
 	if (r)
 		return r;

@@ -309,6 +309,11 @@ void ev_fd_set(struct ev_fd *handle, unsigned events)
 			  handle->fd, strerror(-ret));
 }
 
+void ev_fd_fire(struct ev_fd *handle)
+{
+	event_active(&handle->event, EV_READ, 0);
+}
+
 void ev_fd_destroy(struct ev_fd *handle)
 {
 	if (!handle)

@@ -54,6 +54,12 @@ MUST_CHECK int ev_fd_create(struct evloop *loop, int fd, unsigned events,
 			    ev_fd_fn *fn, void *ctx, struct ev_fd **ret_handle);
 /* Changes which events are waited for; 0 pauses. */
 void ev_fd_set(struct ev_fd *handle, unsigned events);
+/*
+ * Calls fn(ctx, EV_IN) after the callback that runs, whatever the descriptor
+ * says, and before the loop looks at others: a callback must not fire itself
+ * without end. Several before it runs are one. Costs no system call.
+ */
+void ev_fd_fire(struct ev_fd *handle);
 void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
 
 /*

@@ -447,6 +447,7 @@ static int blk_build(struct virtio_blk *blk, const struct model_env *env,
 				 blk->serial);
 	if (r)
 		return err_prefix(err, "virtio-blk");
+	block_use_loop(blk->block, env->loop);
 	blk->info = block_info(blk->block);
 	fill_config(blk);
 	blk->reqs = calloc(BLK_REQUESTS, sizeof(*blk->reqs));

@@ -44,6 +44,10 @@ int block_open_memory(struct cfg *node, uint64_t bytes UNUSED, struct err *err,
 	return block_open(node, err, ret_block);
 }
 
+void block_use_loop(struct block *block UNUSED, struct evloop *loop UNUSED)
+{
+}
+
 struct block_info block_info(const struct block *block UNUSED)
 {
 	return (struct block_info){

@@ -40,6 +40,10 @@ int block_open(struct cfg *node UNUSED, struct err *err UNUSED,
 	return 0;
 }
 
+void block_use_loop(struct block *block UNUSED, struct evloop *loop UNUSED)
+{
+}
+
 struct block_info block_info(const struct block *block UNUSED)
 {
 	return (struct block_info){

@@ -314,6 +314,9 @@ static int hba_build(struct ahci_hba *hba, const struct model_env *env,
 	r = ahci_ports_create(hba, node, kind, err);
 	if (r)
 		return r;
+	for (last = 0; last < AHCI_PORTS; last++)
+		if (hba->port[last] && hba->port[last]->block)
+			block_use_loop(hba->port[last]->block, env->loop);
 	/* Holes are allowed: CAP.NP is the highest port, PI says which. */
 	for (last = AHCI_PORTS - 1; !hba->port[last]; last--)
 		;

@@ -289,6 +289,7 @@ static int start(struct nvme *nvme, const struct model_env *env,
 			 &nvme->kick);
 	if (r)
 		return err_sys(err, r, "cannot watch its event file");
+	block_use_loop(nvme->block, env->loop);
 	nvme->sqs_allowed = nvme->cqs_allowed = nvme->params.queues;
 	nvme_features_reset(nvme);
 	return 0;

@@ -272,12 +272,15 @@ static int vscsi_build(struct virtio_scsi *vs, const struct model_env *env,
 	    .config_len = sizeof(vs->config),
 	    .ops = &vscsi_ops,
 	};
-	unsigned queues;
+	unsigned queues, t;
 	int r;
 
 	r = read_options(vs, node, err);
 	if (r)
 		return r;
+	for (t = 0; t < VSCSI_TARGETS; t++)
+		if (vs->target[t].block)
+			block_use_loop(vs->target[t].block, env->loop);
 	queues = le32toh(vs->config.num_queues);
 	params.queues = (uint8_t)(VSCSI_REQUEST + queues);
 	/* One to look with. */

@@ -2,7 +2,9 @@
 /* A disk file to test on, and system calls that fail on demand. */
 #include "block_disk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,7 +105,32 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 {
 	if (fault.thread_error)
 		return fault.thread_error;
+	fault.threads++;
 	return __real_pthread_create(thread, attr, fn, arg);
+}
+
+int __real_io_uring_queue_init(unsigned entries, struct io_uring *ring,
+			       unsigned flags);
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring,
+			       unsigned flags);
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring,
+			       unsigned flags)
+{
+	if (fault.ring_errno)
+		return -fault.ring_errno;
+	return __real_io_uring_queue_init(entries, ring, flags);
+}
+
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	fault.submits++;
+	if (fault.submit_failures) {
+		fault.submit_failures--;
+		return -EAGAIN;
+	}
+	return __real_io_uring_submit(ring);
 }
 
 /* ---- fixture ---- */
@@ -133,12 +160,44 @@ int disk_teardown(void **state)
 	struct fixture *f = *state;
 
 	block_close(f->block);
+	evloop_destroy(f->loop);
 	cfg_destroy(f->root);
 	memset(&fault, 0, sizeof(fault));
 	unlink(f->path);
 	rmdir(f->dir);
 	free(f);
 	return 0;
+}
+
+void disk_fill(uint8_t *buf, size_t len, unsigned seed)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		buf[i] = (uint8_t)((i * 31 + seed * 7) ^ (i >> 8));
+}
+
+static unsigned entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+unsigned disk_threads(void)
+{
+	return entries("/proc/self/task");
+}
+
+unsigned disk_files(void)
+{
+	return entries("/proc/self/fd");
 }
 
 int disk_try_open(struct fixture *f, const char *options,
@@ -159,6 +218,22 @@ void disk_open(struct fixture *f, const char *options)
 {
 	if (disk_try_open(f, options, &f->block))
 		fail_msg("%s", f->err.msg);
+}
+
+bool disk_open_ring(struct fixture *f, const char *options)
+{
+	unsigned before;
+
+	if (disk_try_open(f, options, &f->block)) {
+		print_message("skipped: %s\n", f->err.msg);
+		return false;
+	}
+	assert_int_equal(evloop_create(&f->loop), 0);
+	before = disk_files();
+	block_use_loop(f->block, f->loop);
+	if (disk_files() == before)
+		print_message("skipped: no io_uring here\n");
+	return disk_files() != before;
 }
 
 void disk_refused(struct fixture *f, const char *options, int code,

@@ -2,7 +2,6 @@
 /* The block back end at work: data, flush, discard, threads. */
 #include "block_disk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -63,14 +62,6 @@ static int rw(struct fixture *f, enum block_op op, uint64_t offset, void *buf,
 	return run(f, op, offset, len, &iov, 1);
 }
 
-static void fill(uint8_t *buf, size_t len, unsigned seed)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		buf[i] = (uint8_t)((i * 31 + seed * 7) ^ (i >> 8));
-}
-
 /* What the file holds, whatever the back end thinks. */
 static void file_read(struct fixture *f, uint64_t offset, uint8_t *buf,
 		      size_t len)
@@ -81,19 +72,6 @@ static void file_read(struct fixture *f, uint64_t offset, uint8_t *buf,
 	assert_int_equal(fseek(file, (long)offset, SEEK_SET), 0);
 	assert_int_equal(fread(buf, 1, len, file), len);
 	fclose(file);
-}
-
-static unsigned thread_count(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
 }
 
 /* ---- data ---- */
@@ -133,7 +111,7 @@ static void test_write_read(void **state)
 	uint8_t out[3 * SECTOR], in[3 * SECTOR];
 
 	disk_open(f, "");
-	fill(out, sizeof(out), 1);
+	disk_fill(out, sizeof(out), 1);
 	assert_int_equal(rw(f, BLOCK_WRITE, 5 * SECTOR, out, sizeof(out)), 0);
 	file_read(f, 5 * SECTOR, in, sizeof(in));
 	assert_memory_equal(in, out, sizeof(in));
@@ -155,7 +133,7 @@ static void pieces(struct fixture *f)
 			      {out + 8 + SECTOR * 3, LEN - 7 - 3 * SECTOR}};
 	struct iovec back[] = {{in + 3, LEN - 9}, {in + 3 + LEN - 9, 9}};
 
-	fill(out, sizeof(out), 2);
+	disk_fill(out, sizeof(out), 2);
 	memset(in, 0, sizeof(in));
 	fault.transfer_errno = EINTR;
 	assert_int_equal(run(f, BLOCK_WRITE, SECTOR, LEN, iov, 4), 0);
@@ -213,7 +191,7 @@ static void test_nocache_large_unaligned(void **state)
 	if (!open_direct(f, "nocache"))
 		skip();
 	assert_true(out && in);
-	fill(out, len + 1, 3);
+	disk_fill(out, len + 1, 3);
 	assert_int_equal(rw(f, BLOCK_WRITE, KIB(64), out + 1, len), 0);
 	assert_int_equal(rw(f, BLOCK_READ, KIB(64), in + 3, len), 0);
 	assert_memory_equal(in + 3, out + 1, len);
@@ -232,7 +210,7 @@ static void test_many_in_flight(void **state)
 	CLEANUP_FREE uint8_t *bufs = malloc(SLOTS * SLOT);
 	struct request r[SLOTS];
 	struct iovec iov[SLOTS];
-	unsigned before = thread_count(), round, i;
+	unsigned before = disk_threads(), round, i;
 
 	disk_open(f, "");
 	assert_true(shadow && bufs);
@@ -252,7 +230,8 @@ static void test_many_in_flight(void **state)
 				    .iov = &iov[i],
 				    .iovcnt = 1}};
 			if (write) {
-				fill(iov[i].iov_base, len, round * SLOTS + i);
+				disk_fill(iov[i].iov_base, len,
+					  round * SLOTS + i);
 				memcpy(shadow + r[i].req.offset,
 				       iov[i].iov_base, len);
 			}
@@ -265,7 +244,7 @@ static void test_many_in_flight(void **state)
 					    iov[i].iov_len);
 		}
 	}
-	assert_int_equal(thread_count(), before + BLOCK_WORKERS);
+	assert_int_equal(disk_threads(), before + BLOCK_WORKERS);
 }
 
 static void test_bounds(void **state)
@@ -472,15 +451,15 @@ static void test_threads_start_late(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t buf[SECTOR];
-	unsigned before = thread_count();
+	unsigned before = disk_threads();
 
 	disk_open(f, "");
-	assert_int_equal(thread_count(), before);
+	assert_int_equal(disk_threads(), before);
 	assert_int_equal(rw(f, BLOCK_READ, 0, buf, SECTOR), 0);
-	assert_int_equal(thread_count(), before + 1);
+	assert_int_equal(disk_threads(), before + 1);
 	block_close(f->block);
 	f->block = NULL;
-	assert_int_equal(thread_count(), before);
+	assert_int_equal(disk_threads(), before);
 }
 
 static void test_no_thread(void **state)
@@ -536,7 +515,7 @@ static void waits_for_writes(struct fixture *f, void (*wait)(struct block *))
 	unsigned i;
 
 	disk_open(f, "");
-	fill(buf, sizeof(buf), 9);
+	disk_fill(buf, sizeof(buf), 9);
 	sem_init(&gate, 0, 0);
 	fault.gate = &gate;
 	for (i = 0; i < WRITES; i++) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -343,6 +344,58 @@ static void test_fd_set(void **state)
 	step_until(*state, &w.calls, 3);
 	ev_fd_destroy(w.handle);
 	close(fds[1]);
+}
+
+/* Fired while paused and unreadable, twice: one call, before other handles. */
+struct fire {
+	struct ev_fd *other;
+	unsigned calls, fires;
+};
+
+static void fired(void *ctx, unsigned events)
+{
+	struct fire *f = ctx;
+
+	assert_int_equal(events, EV_IN);
+	f->calls++;
+}
+
+static void fires(void *ctx, unsigned events UNUSED)
+{
+	struct fire *f = ctx;
+
+	f->fires++;
+	ev_fd_fire(f->other);
+	ev_fd_fire(f->other);
+}
+
+static void test_fd_fire(void **state)
+{
+	struct evloop *loop = *state;
+	struct ev_fd *handle;
+	struct fire f = {0};
+	int fd = eventfd(1, EFD_CLOEXEC), other = eventfd(0, EFD_CLOEXEC);
+
+	assert_true(fd >= 0 && other >= 0);
+	assert_int_equal(ev_fd_create(loop, other, 0, fired, &f, &f.other), 0);
+	assert_int_equal(ev_fd_create(loop, fd, EV_IN, fires, &f, &handle), 0);
+	assert_int_equal(evloop_step(loop, 10000), 0);
+	assert_int_equal(f.fires, 1);
+	assert_int_equal(f.calls, 1);
+	ev_fd_set(handle, 0);
+	assert_int_equal(evloop_step(loop, 0), 0);
+	assert_int_equal(f.calls, 1);
+	/* Outside of callbacks the next step does it; not after the end. */
+	ev_fd_fire(f.other);
+	assert_int_equal(evloop_step(loop, 10000), 0);
+	assert_int_equal(f.calls, 2);
+	ev_fd_fire(f.other);
+	ev_fd_destroy(f.other);
+	assert_int_equal(evloop_step(loop, 0), 0);
+	assert_int_equal(f.calls, 2);
+	ev_fd_destroy(handle);
+	close(fd);
+	close(other);
 }
 
 static void test_fd_refused(void **state)
@@ -695,6 +748,7 @@ int main(void)
 	    TEST(test_step_timeout),
 	    TEST(test_fd_level),
 	    TEST(test_fd_set),
+	    TEST(test_fd_fire),
 	    TEST(test_fd_refused),
 	    TEST(test_fd_destroy_in_callback),
 	    TEST(test_fd_pause_in_callback),

@@ -242,10 +242,12 @@ static void test_reset_under_load(void **state)
 		assert_int_equal(evloop_step(f->w.loop, 1), 0);
 		driver_set_status(&f->d, 0);
 		start = clock_host()->mono_ns(clock_host());
-		while (driver_status(&f->d))
+		while (driver_status(&f->d)) {
 			assert_true(clock_host()->mono_ns(clock_host()) -
 					start <
 				    WAIT_NS);
+			assert_int_equal(evloop_step(f->w.loop, 1), 0);
+		}
 		driver_up(&f->d, UINT64_MAX & ~BIT64(29), 1, 128);
 	}
 	random_rounds(f, 2);

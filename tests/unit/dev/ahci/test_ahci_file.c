@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <sched.h>
 
 #include "ahci_driver.h"
 #include "dev/ahci/ahci_models.h"
@@ -83,7 +82,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Waits until the bits of a register are gone. */
+/* Waits until the bits of a register are gone; runs the loop meanwhile. */
 static void wait_clear(struct fixture *f, unsigned off, uint32_t bits)
 {
 	uint64_t start = clock_host()->mono_ns(clock_host());
@@ -92,7 +91,7 @@ static void wait_clear(struct fixture *f, unsigned off, uint32_t bits)
 		if (clock_host()->mono_ns(clock_host()) - start > WAIT_NS)
 			fail_msg("register %x still has %x", off,
 				 hba_read(&f->d, off) & bits);
-		sched_yield();
+		assert_int_equal(evloop_step(f->d.w->loop, 1), 0);
 	}
 }
 

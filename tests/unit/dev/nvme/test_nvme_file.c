@@ -211,8 +211,10 @@ static void test_reset_under_load(void **state)
 		assert_int_equal(evloop_step(d->w.loop, 1), 0);
 		drv_disable(d);
 		start = clock_host()->mono_ns(clock_host());
-		while (csts(d))
+		while (csts(d)) {
 			out_of_time(start);
+			assert_int_equal(evloop_step(d->w.loop, 1), 0);
+		}
 		bring_up(d, shadow);
 	}
 	random_round(f);
@@ -335,8 +337,10 @@ static void test_shutdown(void **state)
 
 	random_round(f);
 	drv_set(d, NVME_REG_CC, DRV_CC | NVME_CC_EN | NVME_CC_SHN_NORMAL);
-	while ((csts(d) & NVME_CSTS_SHST) != NVME_CSTS_SHST_DONE)
+	while ((csts(d) & NVME_CSTS_SHST) != NVME_CSTS_SHST_DONE) {
 		out_of_time(start);
+		assert_int_equal(evloop_step(d->w.loop, 1), 0);
+	}
 	file_matches(f);
 }
 

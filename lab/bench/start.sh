@@ -1,45 +1,12 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The benchmark, as it runs in the emulated host: Debian's QEMU and byway in
-# turns, the same guests, the same device.
+# Starts, reboots, memory, and the way to a passed-through NVMe: Debian's QEMU
+# and byway in turns, the same guests, the same device.
 # deadline: 2400
 
 runs=5
 ram_mib=512
-byway_there=no
-command -v byway >/dev/null && byway_there=yes
-programs="qemu$([ $byway_there = no ] || echo ' byway')"
-
-# timed PROGRAM DEVICE KERNEL INITRD COMMAND-LINE: see bench/guest
-timed() {
-	# 1 is byway's power-off.
-	STAMP=stamp /lab/bench/guest "$@" </dev/null || [ $? = 1 ]
-}
-
-console='console=ttyS0 quiet panic=-1'
-
-# --- figures -----------------------------------------------------------------
-
-# note METRIC PROGRAM VALUE: one measurement
-note() {
-	echo "$1 $2 $3"
-	echo "$3" >>"figures/$1.$2"
-}
-
-median() {
-	sort -n "figures/$1" 2>/dev/null |
-		awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
-}
-
-# ms_of PATTERN FILE: when the first line that matches came
-ms_of() {
-	awk -v p="$1" '$0 ~ p { print $1; exit }' "$2"
-}
-
-# The end is clean when the guest powered itself off: QEMU says 0, byway 1.
-ended_well() {
-	grep -Eq ' exit [01] ' "$1" || { cat "$1"; fail "a guest ended badly"; }
-}
+. /lab/bench/figures.sh
 
 # --- what is measured ------------------------------------------------------
 
@@ -113,20 +80,6 @@ memory() {
 	read -r pss private <sums
 }
 
-# Counts need no repetition, and counting must not disturb what is timed.
-trace=/sys/kernel/tracing/events/kvm
-count_exits() {
-	for event in kvm_userspace_exit kvm_exit; do
-		echo 'hist:keys=common_type' >$trace/$event/trigger
-	done
-	"$@" >log 2>&1 </dev/null || true
-	for event in kvm_userspace_exit kvm_exit; do
-		awk '/Hits:/ { print $2 }' $trace/$event/hist
-		echo '!hist:keys=common_type' >$trace/$event/trigger
-	done >exits
-	{ read -r user_exits; read -r all_exits; } <exits
-}
-
 # Exits a read costs: what more reads add, over a boot that is the same.
 exits_per_read() {
 	bind_vfio 1/0/0
@@ -143,15 +96,6 @@ exits_per_read() {
 }
 
 # --- the table -----------------------------------------------------------------
-
-# row METRIC TEXT EXPECTED-RATIO
-row() {
-	q=$(median "$1.qemu") b=$(median "$1.byway")
-	awk -v q="$q" -v b="$b" -v t="$2" -v e="${3:-}" 'BEGIN {
-		r = (q != "" && b != "" && q > 0) ? sprintf("%.2f", b / q) : "-"
-		printf "%-46s %10s %10s %7s  %s\n", t, q, b == "" ? "-" : b, r, e
-	}'
-}
 
 host_row() {
 	h=$(median "$1.host")
@@ -190,7 +134,6 @@ table() {
 
 # --- the whole ---------------------------------------------------------------
 
-mkdir figures
 for program in $programs; do
 	for what in tiny linux; do
 		if [ $what = tiny ]; then
