@@ -11,9 +11,8 @@ static const char *device_id(const struct hostpci_dev *dev)
 	return dev->addr.domain == 0 ? dev->selector : dev->bdf;
 }
 
-/* "nvme0", "none3": the driver and a number among its devices. */
-static void instance_format(const struct hostpci *host, size_t index, char *buf,
-			    size_t size)
+void passthru_instance(const struct hostpci *host, size_t index, char *buf,
+		       size_t size)
 {
 	const char *driver = hostpci_at(host, index)->driver;
 	unsigned number = 0;
@@ -30,9 +29,9 @@ static int list_plain(const struct hostpci *host)
 	       "DESCRIPTION");
 	for (size_t i = 0; i < hostpci_count(host); i++) {
 		const struct hostpci_dev *dev = hostpci_at(host, i);
-		char instance[80];
+		char instance[PASSTHRU_INSTANCE_MAX];
 
-		instance_format(host, i, instance, sizeof(instance));
+		passthru_instance(host, i, instance, sizeof(instance));
 		printf("%-10s %-12s %-12s %s\n", instance, device_id(dev),
 		       hostpci_ready(dev) ? "Yes" : "No",
 		       hostpci_device_name(dev));
@@ -58,9 +57,9 @@ static void verbose_row(const struct hostpci *host, size_t index,
 			const struct claims *claims, struct words *cells)
 {
 	const struct hostpci_dev *dev = hostpci_at(host, index);
-	char instance[80];
+	char instance[PASSTHRU_INSTANCE_MAX];
 
-	instance_format(host, index, instance, sizeof(instance));
+	passthru_instance(host, index, instance, sizeof(instance));
 	words_add(cells, "%s", instance);
 	words_add(cells, "%s", device_id(dev));
 	words_add(cells, "%s", hostpci_ready(dev) ? "Yes" : "No");
@@ -213,7 +212,8 @@ static int release_all(const struct place *place, struct hostpci *host,
 
 enum passthru_action {
 	ACTION_RESERVE,
-	ACTION_RELEASE
+	ACTION_RELEASE,
+	ACTION_DOCTOR,
 };
 
 static int devices_act(const struct place *place, enum passthru_action action,
@@ -259,6 +259,9 @@ static int passthru_list(const struct place *place, bool verbose)
 static const struct command actions[] = {
     [ACTION_RESERVE] = {"reserve", "", "", NULL, cmd_passthru, false},
     [ACTION_RELEASE] = {"release", "", "", NULL, cmd_passthru, false},
+    [ACTION_DOCTOR] = {"doctor",
+		       "[--json] [--list] [address | device | guest ...]", "",
+		       NULL, cmd_doctor, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,
@@ -275,6 +278,8 @@ static int action_run(const struct command *cmd, const struct place *place,
 		return 1;
 	}
 	which = (enum passthru_action)(action - actions);
+	if (which == ACTION_DOCTOR)
+		return cmd_doctor(action, place, argc, argv);
 	optind = 0; /* getopt(3) starts afresh on another vector */
 	while ((option = option_next(cmd, argc, argv,
 				     which == ACTION_RESERVE ? "+:f" : "+:")) !=
