@@ -65,12 +65,16 @@ static const struct command commands[] = {
      cmd_screen, false},
     {"destroy", "[-f] name", "remove a guest with its disks", "-f  do not ask",
      cmd_destroy, false},
-    {"passthru", "[-v] | reserve [-f] address ... | release address ...",
+    {"passthru",
+     "[-v] | reserve [-f] address ... | release address ... |\n"
+     "       doctor [option ...] [address | device | guest]",
      "host PCI devices: list, take from the host, give back",
      "An address is BUS/SLOT/FUNCTION in decimal as listed, or as in\n"
      "lspci: 0000:03:00.0.\n"
      "-v  also IOMMU group, driver, reset methods and guest\n"
-     "reserve -f  also what the host is using",
+     "reserve -f  also what the host is using\n"
+     "doctor  which layer keeps a device from working, with proof: "
+     "vm-doctor(8)",
      cmd_passthru, false},
     {"switch", "command [argument ...]", "virtual switches",
      "Commands: list, info, create, add, remove, destroy, vlan, address,\n"

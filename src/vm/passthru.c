@@ -260,8 +260,9 @@ static const struct command actions[] = {
     [ACTION_RESERVE] = {"reserve", "", "", NULL, cmd_passthru, false},
     [ACTION_RELEASE] = {"release", "", "", NULL, cmd_passthru, false},
     [ACTION_DOCTOR] = {"doctor",
-		       "[--json] [--list] [address | device | guest ...]", "",
-		       NULL, cmd_doctor, false},
+		       "[--json] [--report file] [--from report] [address | "
+		       "device | guest] ...",
+		       "", NULL, cmd_doctor, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,

@@ -145,6 +145,7 @@ attempt() {
 		passthru0="1/0/0"
 		passthru1="0000:01:00.0"
 	END
+	log_has bad 'doctor; .*\[' && echo '== the doctor is in the log'
 	rm -r "$sys/kernel/iommu_groups"
 	mkdir "$sys/kernel/iommu_groups"
 	find "$sys/devices/" -name iommu_group -delete

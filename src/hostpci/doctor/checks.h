@@ -56,8 +56,7 @@ check_fn check_kvm, check_guest_bar, check_guest_irq, check_guest_init;
 check_fn check_guest_power, check_guest_code10, check_guest_code12;
 check_fn check_guest_code43;
 
-/* --- shared ----------------------------------------------------------------
- */
+/* --- shared ----------------------------------------------------------- */
 
 #define PCIE_FLAGS   0x02
 #define PCIE_DEVCTL  0x08

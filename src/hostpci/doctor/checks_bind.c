@@ -31,8 +31,7 @@ void check_vfio_modules(struct exam *x)
 	}
 }
 
-/* --- used by the host
- * ---------------------------------------------------------- */
+/* --- used by the host ------------------------------------------------- */
 
 enum use_kind {
 	USE_DISK,
@@ -106,8 +105,7 @@ void check_use_other(struct exam *x)
 	use_check(x, USE_OTHER);
 }
 
-/* --- binding
- * -------------------------------------------------------------------- */
+/* --- binding ---------------------------------------------------------- */
 
 void check_bind_native(struct exam *x)
 {
@@ -226,8 +224,7 @@ void check_boot_framebuffer(struct exam *x)
 	}
 }
 
-/* --- virtual functions
- * ----------------------------------------------------------- */
+/* --- virtual functions ------------------------------------------------ */
 
 void check_sriov_vfs(struct exam *x)
 {

@@ -142,8 +142,7 @@ void check_lockdown(struct exam *x)
 		   "sys/kernel/security/lockdown");
 }
 
-/* --- BARs --------------------------------------------------------------------
- */
+/* --- BARs ------------------------------------------------------------- */
 
 static bool bar_lacks_address(const struct hostpci_bar *bar)
 {

@@ -25,8 +25,7 @@ static long long line_value(struct exam *x, const char *path, const char *key,
 	return strtoll(at, NULL, base);
 }
 
-/* --- memory
- * --------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------- */
 
 static bool may_lock(struct exam *x)
 {
@@ -113,8 +112,7 @@ void check_dma_entries(struct exam *x)
 		   TYPE1 "/dma_entry_limit");
 }
 
-/* --- the guest's address space
- * --------------------------------------------------- */
+/* --- the guest's address space ---------------------------------------- */
 
 static uint64_t ram_end(const struct doctor_guest *g)
 {
@@ -261,8 +259,7 @@ void check_phys_bits(struct exam *x)
 					  exam_dev_at(x, i)->dev->bar[j].size));
 }
 
-/* --- faults
- * --------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------- */
 
 /* Intel writes "device [03:00.0]", AMD "device=0000:03:00.0" or "03:00.0". */
 void check_dma_fault(struct exam *x)
@@ -302,8 +299,7 @@ void check_numa(struct exam *x)
 	proof_attr(x, finding, "numa_node");
 }
 
-/* --- regions
- * --------------------------------------------------------------------- */
+/* --- regions ---------------------------------------------------------- */
 
 void check_bar_subpage(struct exam *x)
 {

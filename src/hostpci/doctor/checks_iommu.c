@@ -182,8 +182,7 @@ void check_iommu_hang(struct exam *x)
 	}
 }
 
-/* --- of a device
- * --------------------------------------------------------------- */
+/* --- of a device ------------------------------------------------------ */
 
 static bool is_noiommu(struct exam *x)
 {
@@ -291,8 +290,7 @@ void check_iommu_rmrr(struct exam *x)
 	proof_log(finding, message);
 }
 
-/* --- interrupt remapping
- * ------------------------------------------------------- */
+/* --- interrupt remapping ---------------------------------------------- */
 
 /* Is the log there from the boot on, or have its first lines been lost? */
 static bool log_is_whole(struct exam *x)

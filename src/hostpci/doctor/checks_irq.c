@@ -177,8 +177,7 @@ void check_msix_page(struct exam *x)
 		     x->d, x->d->caps.msix + 4u, 4);
 }
 
-/* --- the processor
- * ---------------------------------------------------------------- */
+/* --- the processor ---------------------------------------------------- */
 
 void check_kvm(struct exam *x)
 {
@@ -208,8 +207,7 @@ void check_kvm(struct exam *x)
 	}
 }
 
-/* --- what the guest says
- * ---------------------------------------------------------- */
+/* --- what the guest says ---------------------------------------------- */
 
 /*
  * The last line of the guest's serial log with both texts, as a finding. A log

@@ -28,8 +28,7 @@ unsigned pcie_type(const struct dev_facts *d)
 	return d->caps.pcie ? pcie_read(d, PCIE_FLAGS) >> 4 & 0xf : 0xff;
 }
 
-/* --- present
- * ------------------------------------------------------------------ */
+/* --- present ---------------------------------------------------------- */
 
 static const struct dev_facts *bridge_to(const struct facts *f,
 					 struct hostpci_addr addr)
@@ -105,8 +104,7 @@ void check_bifurcation(struct exam *x)
 		   port->dev->bdf);
 }
 
-/* --- link
- * ---------------------------------------------------------------------- */
+/* --- link ------------------------------------------------------------- */
 
 static bool port_link_is_down(const struct dev_facts *port)
 {

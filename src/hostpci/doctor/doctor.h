@@ -136,31 +136,41 @@ MUST_CHECK int doctor_print_json(const struct doctor *doctor, FILE *out);
 MUST_CHECK int doctor_report_write(struct doctor *doctor, bool secrets,
 				   FILE *out);
 /*
- * Makes the tree a report describes in a new private folder; its path goes to
- * `ret_root`. The report is hostile: bounded in size and count, no path or
- * link of it leads out. doctor_report_remove() when done.
+ * A report to examine: unpacked into a private folder, with the devices and
+ * the guest it was about. The report is hostile: bounded in size, count and
+ * depth, and no path or link of it leads out of the folder. The request lives
+ * as long as the report; closing removes the folder.
  */
-MUST_CHECK int doctor_report_unpack(const char *path, struct err *err,
-				    char ret_root[64]);
-void doctor_report_remove(const char *root);
+struct doctor_report;
+MUST_CHECK int doctor_report_open(const char *path, struct err *err,
+				  struct doctor_report **ret_report);
+const struct doctor_request *
+doctor_report_request(const struct doctor_report *report);
+void doctor_report_close(struct doctor_report *report); /* NULL allowed */
 
-/* --- guard.c: time is bounded ----------------------------------------------
- */
+/* --- guard.c: time is bounded ----------------------------------------- */
 
 /*
- * Calls fn(ctx, watch) in a process of its own, whose output is ours: reading a
- * file of a device that hangs may never return. Its result (0 to 125), or
- * -ETIMEDOUT with what it was reading when `watch` has not changed for
- * `still_ms` or all took longer than `total_ms`; what hangs is left behind.
- * A line on `progress` (NULL: none) tells after a second what takes time.
+ * Calls fn(ctx, watch, answer) in a process of its own, because reading a file
+ * of a device that hangs may never return. It has our standard streams, and no
+ * other file of ours, so that nothing is held by what hangs. It may leave a
+ * text of DOCTOR_ANSWER_BYTES in `answer`.
+ * Returns its result (0 to 125), and its answer; or -ETIMEDOUT, and what it was
+ * reading, when `watch` has not changed for `still_ms` or all took longer than
+ * `total_ms`: it is left behind. On `progress` (NULL: none) it is told after a
+ * second what takes time.
  */
-typedef int doctor_guarded_fn(void *ctx, char *watch);
+#define DOCTOR_ANSWER_BYTES 1024u
+struct doctor_deadline {
+	unsigned still_ms, total_ms;
+	FILE *progress;
+};
+typedef int doctor_guarded_fn(void *ctx, char *watch, char *answer);
 MUST_CHECK int doctor_guarded(doctor_guarded_fn *fn, void *ctx,
-			      unsigned still_ms, unsigned total_ms,
-			      FILE *progress,
-			      char ret_stuck[DOCTOR_WATCH_BYTES]);
+			      const struct doctor_deadline *deadline,
+			      char ret_text[DOCTOR_ANSWER_BYTES]);
 
-/* --- the table, for documentation --------------------------------------- */
+/* --- the table, for documentation ------------------------------------- */
 
 struct doctor_check_info {
 	const char *id;

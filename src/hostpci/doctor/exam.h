@@ -97,8 +97,7 @@ const char *dev_name(const struct dev_facts *d, char buf[LABEL_MAX]);
 const char *size_name(uint64_t bytes, char buf[24]);
 #define SIZE_NAME(n) size_name((n), (char[24]){0})
 
-/* --- run.c ------------------------------------------------------------------
- */
+/* --- run.c ------------------------------------------------------------ */
 
 enum step_state {
 	STEP_OK,
@@ -135,5 +134,8 @@ struct doctor {
 	const struct finding *first; /* that decides the verdict, or NULL */
 	char verdict[512];
 };
+
+/* Reads what the steps that were not reached would have; finds nothing. */
+void doctor_read_rest(struct doctor *doctor);
 
 #endif

@@ -177,12 +177,12 @@ static const struct fact *get_format(struct facts *f, enum fact_kind kind,
 /* Trims once, in place: the fact is what people and parsers want to see. */
 static const char *fact_trimmed(const struct fact *fact)
 {
-	size_t len = fact->len;
+	struct fact *own = (struct fact *)fact;
 
 	if (fact->rc < 0 || !fact->data)
 		return NULL;
-	while (len > 0 && isspace((unsigned char)fact->data[len - 1]))
-		fact->data[--len] = '\0';
+	while (own->len > 0 && isspace((unsigned char)own->data[own->len - 1]))
+		own->data[--own->len] = '\0';
 	return fact->data;
 }
 
@@ -264,8 +264,7 @@ const char *fact_name_next(struct facts *f, const char *folder,
 	return name;
 }
 
-/* --- of a function ---------------------------------------------------------
- */
+/* --- of a function ---------------------------------------------------- */
 
 const char *dev_attr(struct facts *f, const struct dev_facts *d,
 		     const char *attribute)
@@ -282,10 +281,9 @@ long long dev_attr_number(struct facts *f, const struct dev_facts *d,
 const struct dev_facts *facts_dev(const struct facts *f,
 				  struct hostpci_addr addr)
 {
-	for (size_t i = 0; i < f->dev_count; i++)
-		if (addr_compare(f->dev[i].dev->addr, addr) == 0)
-			return &f->dev[i];
-	return NULL;
+	const struct hostpci_dev *dev = hostpci_find(f->host, addr);
+
+	return dev ? &f->dev[dev - hostpci_at(f->host, 0)] : NULL;
 }
 
 const struct dev_facts *facts_dev_named(const struct facts *f, const char *bdf)
@@ -341,8 +339,7 @@ const char *dev_use(struct facts *f, const struct dev_facts *d)
 	return fact_trimmed(fact);
 }
 
-/* --- life --------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------- */
 
 /*
  * Every function's header before hostpci_open() reads it: where a device

@@ -82,7 +82,7 @@ MUST_CHECK int facts_open(const struct doctor_request *request, struct err *err,
 			  struct facts **ret_facts);
 void facts_close(struct facts *facts); /* NULL allowed */
 
-/* --- by path -------------------------------------------------------------- */
+/* --- by path ---------------------------------------------------------- */
 
 /* Never NULL. */
 const struct fact *facts_get(struct facts *f, enum fact_kind kind,
@@ -99,8 +99,7 @@ bool fact_exists(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const char *fact_name_next(struct facts *f, const char *folder,
 			   const char **cursor, char name[NAME_MAX + 1]);
 
-/* --- of a function ---------------------------------------------------------
- */
+/* --- of a function ---------------------------------------------------- */
 
 const char *dev_attr(struct facts *f, const struct dev_facts *d,
 		     const char *attribute);
@@ -116,8 +115,7 @@ bool dev_is_dead(const struct dev_facts *d);
 /* Are its capabilities known? Else sets f->blind. */
 bool dev_caps_known(struct facts *f, const struct dev_facts *d);
 
-/* --- of the kernel -----------------------------------------------------------
- */
+/* --- of the kernel ---------------------------------------------------- */
 
 /* The value of "key=value" on the command line or "" for "key"; NULL: none. */
 const char *cmdline_get(struct facts *f, const char *key, char buf[64]);

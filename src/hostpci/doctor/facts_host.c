@@ -153,8 +153,7 @@ int facts_parse(struct facts *f)
 	return rc;
 }
 
-/* --- of the kernel -----------------------------------------------------------
- */
+/* --- of the kernel ---------------------------------------------------- */
 
 const char *cmdline_get(struct facts *f, const char *key, char buf[64])
 {

@@ -17,9 +17,8 @@
 struct guard {
 	pid_t pid;
 	int pidfd;
-	char *watch; /* shared with the process */
-	unsigned still_ms, total_ms;
-	FILE *progress;
+	char *watch; /* shared with the process, the answer behind it */
+	const struct doctor_deadline *deadline;
 	bool told;
 };
 
@@ -30,25 +29,27 @@ static uint64_t now_ms(void)
 
 static void progress_clear(struct guard *guard)
 {
-	if (guard->told)
-		fprintf(guard->progress, "\r\033[K");
-	if (guard->told)
-		fflush(guard->progress);
+	if (!guard->told)
+		return;
+	fprintf(guard->deadline->progress, "\r\033[K");
+	fflush(guard->deadline->progress);
 }
 
 static void progress_tell(struct guard *guard, const char *text,
 			  uint64_t waited_ms)
 {
-	if (!guard->progress || waited_ms < PROGRESS_MS)
+	FILE *out = guard->deadline->progress;
+
+	if (!out || waited_ms < PROGRESS_MS)
 		return;
 	guard->told = true;
-	fprintf(guard->progress, "\r\033[Kreading %s (%llu s)", text,
+	fprintf(out, "\r\033[Kreading %s (%llu s)", text,
 		(unsigned long long)waited_ms / 1000);
-	fflush(guard->progress);
+	fflush(out);
 }
 
 /* 0 when the process has ended, -ETIMEDOUT when it hangs at `stuck`. */
-static int guard_wait(struct guard *guard, char stuck[DOCTOR_WATCH_BYTES])
+static int guard_wait(struct guard *guard, char *stuck)
 {
 	struct pollfd pfd = {.fd = guard->pidfd, .events = POLLIN};
 	uint64_t start = now_ms(), changed = start;
@@ -64,8 +65,8 @@ static int guard_wait(struct guard *guard, char stuck[DOCTOR_WATCH_BYTES])
 			memcpy(stuck, text, sizeof(text));
 			changed = now;
 		}
-		if (now - changed >= guard->still_ms ||
-		    now - start >= guard->total_ms)
+		if (now - changed >= guard->deadline->still_ms ||
+		    now - start >= guard->deadline->total_ms)
 			return -ETIMEDOUT;
 		progress_tell(guard, text, now - changed);
 	}
@@ -89,35 +90,47 @@ static int guard_end(struct guard *guard, int rc)
 	return WEXITSTATUS(status);
 }
 
-int doctor_guarded(doctor_guarded_fn *fn, void *ctx, unsigned still_ms,
-		   unsigned total_ms, FILE *progress,
-		   char ret_stuck[DOCTOR_WATCH_BYTES])
+NORETURN static void process_main(doctor_guarded_fn *fn, void *ctx, char *watch)
 {
-	struct guard guard = {
-	    .still_ms = still_ms, .total_ms = total_ms, .progress = progress};
 	int rc;
 
-	guard.watch = mmap(NULL, DOCTOR_WATCH_BYTES, PROT_READ | PROT_WRITE,
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+	rc = fn(ctx, watch, watch + DOCTOR_WATCH_BYTES);
+	if (fflush(NULL) != 0 || rc < 0 || rc > EXIT_MAX)
+		rc = EXIT_MAX + 1;
+	_exit(rc);
+}
+
+int doctor_guarded(doctor_guarded_fn *fn, void *ctx,
+		   const struct doctor_deadline *deadline,
+		   char ret_text[DOCTOR_ANSWER_BYTES])
+{
+	const size_t size = DOCTOR_WATCH_BYTES + DOCTOR_ANSWER_BYTES;
+	struct guard guard = {.deadline = deadline, .pidfd = -1};
+	int rc;
+
+	ret_text[0] = '\0';
+	guard.watch = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (guard.watch == MAP_FAILED)
 		return -errno;
 	fflush(NULL);
 	guard.pid = fork();
-	if (guard.pid == 0) {
-		rc = fn(ctx, guard.watch);
-		_exit(fflush(NULL) == 0 && rc >= 0 && rc <= EXIT_MAX
-			  ? rc
-			  : EXIT_MAX + 1);
-	}
+	if (guard.pid == 0)
+		process_main(fn, ctx, guard.watch);
 	rc = guard.pid < 0 ? -errno : 0;
 	if (rc == 0) {
 		guard.pidfd = (int)syscall(SYS_pidfd_open, guard.pid, 0);
-		rc = guard.pidfd < 0 ? -errno : guard_wait(&guard, ret_stuck);
+		rc = guard.pidfd < 0 ? -errno : guard_wait(&guard, ret_text);
 		progress_clear(&guard);
 		rc = guard_end(&guard, rc);
-		if (guard.pidfd >= 0)
-			close(guard.pidfd);
 	}
-	munmap(guard.watch, DOCTOR_WATCH_BYTES);
+	if (rc >= 0)
+		snprintf(ret_text, DOCTOR_ANSWER_BYTES, "%.*s",
+			 (int)DOCTOR_ANSWER_BYTES - 1,
+			 guard.watch + DOCTOR_WATCH_BYTES);
+	if (guard.pidfd >= 0)
+		close(guard.pidfd);
+	munmap(guard.watch, size);
 	return rc;
 }

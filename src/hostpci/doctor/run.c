@@ -4,8 +4,7 @@
 
 #include "hostpci/doctor/exam.h"
 
-/* --- what is looked at ------------------------------------------------------
- */
+/* --- what is looked at ------------------------------------------------ */
 
 static void dev_add(struct doctor *doctor, const struct dev_facts *d)
 {
@@ -61,8 +60,7 @@ static void devs_choose(struct doctor *doctor)
 			dev_add(doctor, &f->dev[i]);
 }
 
-/* --- checks ------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------- */
 
 static void unmade_note(struct doctor *doctor, const struct check *check,
 			const char *path)
@@ -193,8 +191,21 @@ static void steps_run(struct doctor *doctor)
 	}
 }
 
-/* --- verdict
- * ------------------------------------------------------------------ */
+void doctor_read_rest(struct doctor *doctor)
+{
+	size_t findings = doctor->findings, unmade = doctor->unmade_count;
+
+	for (enum doctor_step step = 0; step < STEP_COUNT; step++) {
+		if (doctor->step[step] != STEP_NOT_REACHED)
+			continue;
+		step_run(doctor, step);
+		doctor->step[step] = STEP_NOT_REACHED;
+		doctor->findings = findings;
+		doctor->unmade_count = unmade;
+	}
+}
+
+/* --- verdict ---------------------------------------------------------- */
 
 static const struct finding *finding_first(const struct doctor *doctor,
 					   enum step_state state)
@@ -276,8 +287,7 @@ const char *doctor_verdict(const struct doctor *doctor)
 	return doctor->verdict;
 }
 
-/* --- names
- * --------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------ */
 
 const char *doctor_step_name(enum doctor_step step)
 {
