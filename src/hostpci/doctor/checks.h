@@ -105,7 +105,6 @@ bool driver_is_harmless(const char *driver);
 
 /* End of guest memory, as byway lays it out, plus the BARs of all devices. */
 uint64_t guest_top(const struct exam *x);
-#define GUEST_HOLE_START GIB(3)
-#define GUEST_HOLE_END	 GIB(4)
+#define GUEST_HOLE_END GIB(4)
 
 #endif

@@ -114,11 +114,17 @@ void check_dma_entries(struct exam *x)
 
 /* --- the guest's address space ---------------------------------------- */
 
+/* byway's memory map: firmware's chipset needs more room below 4 GiB. */
+static uint64_t hole_start(const struct doctor_guest *g)
+{
+	return g->firmware ? GIB(2) : GIB(3);
+}
+
 static uint64_t ram_end(const struct doctor_guest *g)
 {
-	if (g->memory_bytes <= GUEST_HOLE_START)
+	if (g->memory_bytes <= hole_start(g))
 		return g->memory_bytes;
-	return GUEST_HOLE_END + (g->memory_bytes - GUEST_HOLE_START);
+	return GUEST_HOLE_END + (g->memory_bytes - hole_start(g));
 }
 
 uint64_t guest_top(const struct exam *x)
@@ -145,7 +151,7 @@ uint64_t guest_top(const struct exam *x)
 static bool ram_meets(const struct doctor_guest *g, uint64_t start,
 		      uint64_t end)
 {
-	uint64_t low = MIN(g->memory_bytes, (uint64_t)GUEST_HOLE_START);
+	uint64_t low = MIN(g->memory_bytes, hole_start(g));
 
 	if (end < start)
 		return false;

@@ -41,6 +41,8 @@ static void serial_blank(char *text)
 
 		while ((at = strcasestr(at, names[i]))) {
 			at += strlen(names[i]);
+			if (!*at || !strchr(" :=#\"", *at))
+				continue; /* another word */
 			while (*at && *at != '\n' && strchr(" :=#\"", *at))
 				at++;
 			for (; *at && !isspace((unsigned char)*at); at++)
