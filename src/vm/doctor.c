@@ -7,9 +7,12 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/cfg.h"
+#include "proto/probe.h"
 #include "vm/checkup.h"
 #include "vm/claims.h"
 #include "vm/cmd.h"
+#include "vm/trial.h"
 
 /* Exit status when nothing could be examined; 0 to 2 are verdicts. */
 #define EXIT_TROUBLE 3
@@ -19,6 +22,7 @@
 struct job {
 	const struct place *place;
 	bool json, secrets, list;
+	unsigned rounds;    /* of --probe, 0: not asked for */
 	const char *report; /* file to write, or NULL */
 	const char *from;   /* report to replay, or NULL */
 	struct checkup checkup;
@@ -177,6 +181,26 @@ static int job_replay(struct job *job)
 	return status;
 }
 
+/* After the examination, whose exit status is `status`. */
+static int job_probe(struct job *job, int status)
+{
+	const struct doctor_request *request = &job->checkup.request;
+	struct err err = {0};
+	int rc;
+
+	if (status >= DOCTOR_BLOCKED) {
+		printf("\nNot probed: first what is said above.\n");
+		return status;
+	}
+	rc = trial_run(job->place, request->addrs, request->addr_count,
+		       job->rounds, &err);
+	if (rc < 0) {
+		say_error("%s", err.msg);
+		return EXIT_TROUBLE;
+	}
+	return rc ? (int)DOCTOR_BLOCKED : status;
+}
+
 static int list_print(void)
 {
 	struct doctor_check_info info;
@@ -196,6 +220,7 @@ enum doctor_option {
 	OPTION_REPORT = 'r',
 	OPTION_FROM = 'f',
 	OPTION_SECRETS = 's',
+	OPTION_PROBE = 'p',
 };
 
 static const struct option options[] = {
@@ -204,8 +229,23 @@ static const struct option options[] = {
     {"report", required_argument, NULL, OPTION_REPORT},
     {"from", required_argument, NULL, OPTION_FROM},
     {"secrets", no_argument, NULL, OPTION_SECRETS},
+    {"probe", optional_argument, NULL, OPTION_PROBE},
     {NULL, 0, NULL, 0},
 };
+
+static int rounds_take(const struct command *cmd, const char *text,
+		       unsigned *ret_rounds)
+{
+	uint64_t rounds = 1;
+
+	if (text && (parse_u64(text, &rounds) < 0 || rounds == 0 ||
+		     rounds > PROBE_ROUNDS_MAX))
+		return say_usage(cmd,
+				 "doctor: --probe=%s: expected 1 to %u rounds",
+				 text, PROBE_ROUNDS_MAX);
+	*ret_rounds = (unsigned)rounds;
+	return 0;
+}
 
 static int options_take(const struct command *cmd, int argc, char **argv,
 			struct job *job)
@@ -232,6 +272,10 @@ static int options_take(const struct command *cmd, int argc, char **argv,
 		case OPTION_SECRETS:
 			job->secrets = true;
 			break;
+		case OPTION_PROBE:
+			if (rounds_take(cmd, optarg, &job->rounds) != 0)
+				return 1;
+			break;
 		case ':':
 			return say_usage(cmd, "doctor: option %s needs a value",
 					 argv[optind - 1]);
@@ -246,8 +290,12 @@ static int options_take(const struct command *cmd, int argc, char **argv,
 int cmd_doctor(const struct command *cmd, const struct place *place, int argc,
 	       char **argv)
 {
+	const struct command own = {.name = "passthru doctor",
+				    .args = cmd->args};
 	struct job job = {.place = place};
 	int status;
+
+	cmd = &own; /* how usage lines are to name it */
 
 	job.checkup.request.root = place->host_root;
 	if (options_take(cmd, argc, argv, &job) != 0)
@@ -258,10 +306,17 @@ int cmd_doctor(const struct command *cmd, const struct place *place, int argc,
 		say_usage(cmd, "doctor: a report says itself what it is about");
 		return EXIT_TROUBLE;
 	}
+	if (job.rounds && (job.from || job.json || argc == optind)) {
+		say_usage(cmd, "doctor: --probe needs devices or a guest, and "
+			       "goes with neither --json nor --from");
+		return EXIT_TROUBLE;
+	}
 	if (job.from)
 		return job_replay(&job);
 	status = subjects_take(&job, argc - optind, argv + optind);
 	status = status ? EXIT_TROUBLE : job_guarded(&job);
+	if (job.rounds)
+		status = job_probe(&job, status);
 	checkup_free(&job.checkup);
 	return status;
 }

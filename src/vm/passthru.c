@@ -259,10 +259,11 @@ static int passthru_list(const struct place *place, bool verbose)
 static const struct command actions[] = {
     [ACTION_RESERVE] = {"reserve", "", "", NULL, cmd_passthru, false},
     [ACTION_RELEASE] = {"release", "", "", NULL, cmd_passthru, false},
-    [ACTION_DOCTOR] = {"doctor",
-		       "[--json] [--report file] [--from report] [address | "
-		       "device | guest] ...",
-		       "", NULL, cmd_doctor, false},
+    [ACTION_DOCTOR] =
+	{"doctor",
+	 "[--json] [--probe[=n]] [--report file] [--from report] [address | "
+	 "device | guest] ...",
+	 "", NULL, cmd_doctor, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,

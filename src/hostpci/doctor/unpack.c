@@ -214,7 +214,8 @@ static int lists_unpack(int root_fd, json_t *json, struct err *err)
 			 ? file_make(root_fd, path, "", 0, true)
 			 : -EINVAL;
 		if (rc < 0)
-			return err_set(err, rc, "a node cannot be made of it");
+			return err_set(err, rc,
+				       "nodes: no path that a report may have");
 	}
 	out = open_memstream(&text, &size);
 	if (!out)
