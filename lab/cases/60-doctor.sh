@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-2-Clause
 # vm passthru doctor: native driver, mounted disk, default route, a healthy device.
-# deadline: 120
+# deadline: 180
 
 mkdir -p "$VM_DIR"
 # doctor STATUS ID ARGUMENT...: the verdict's id ("-": healthy) and exit status
@@ -43,6 +43,17 @@ grep -q '"state": "healthy"' doctor.json || fail "JSON does not say healthy"
 # No function of the emulated card that has no interrupt pin and no message.
 vm passthru reserve 5/0/0
 doctor 0 - 5/0/0
+
+# Through VFIO without a guest; an NVMe, a USB controller, MSI only, INTx only.
+vm passthru reserve 3/0/0 6/0/0 10/0/0 || fail reserve
+run_expect 0 'Verdict: 3 rounds, all well' vm passthru doctor --probe=3 1/0/0
+grep -q 'interrupts  ok .*MSI-X' output || fail "no interrupt was set up"
+run_expect 0 'Verdict: 1 round, all well' vm passthru doctor --probe 3/0/0
+run_expect 0 'interrupts  ok .*MSI,' vm passthru doctor --probe 10/0/0
+run_expect 0 'interrupts  ok .*INTx' vm passthru doctor --probe 6/0/0
+vm passthru release 3/0/0 6/0/0 10/0/0
+run_expect 2 'Not probed' vm passthru doctor --probe 2/0/0
+nothing_held
 
 # As a user: what can be seen, and what cannot.
 setpriv --reuid 65534 --regid 65534 --clear-groups \

@@ -5,9 +5,10 @@
 
 #include "hostpci/hostpci_internal.h"
 
-#define HEADER_TYPE 0x0e /* PCI 3.0 section 6.1 */
-#define HEADER_SIZE 64
-#define WIDTH_MAX   32u /* sysfs says 63 or 255 when it does not know */
+#define CLASS_REVISION 0x08 /* PCI 3.0 section 6.1 */
+#define HEADER_TYPE    0x0e
+#define HEADER_SIZE    64
+#define WIDTH_MAX      32u /* sysfs says 63 or 255 when it does not know */
 
 static uint32_t dev_hex(const struct hostpci *host,
 			const struct hostpci_dev *dev, const char *attribute,
@@ -45,9 +46,13 @@ static void dev_read_ids(const struct hostpci *host, struct hostpci_dev *dev)
 		 sizeof(dev->reset_methods));
 }
 
-/* The first 64 bytes are open to everybody; all ones: nobody answers. */
+/*
+ * The first 64 bytes are open to everybody; all ones: nobody answers. Virtual
+ * functions have ones in place of their ids, so their class is looked at, too.
+ */
 static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 {
+	static const uint8_t ones[4] = {0xff, 0xff, 0xff, 0xff};
 	CLEANUP_CLOSE int fd = -1;
 	uint8_t header[HEADER_SIZE];
 	char path[128];
@@ -58,8 +63,8 @@ static void dev_read_header(const struct hostpci *host, struct hostpci_dev *dev)
 	fd = openat(host->root_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || pread(fd, header, sizeof(header), 0) != sizeof(header))
 		return;
-	if (header[0] == 0xff && header[1] == 0xff && header[2] == 0xff &&
-	    header[3] == 0xff)
+	if (memcmp(header, ones, sizeof(ones)) == 0 &&
+	    memcmp(header + CLASS_REVISION, ones, sizeof(ones)) == 0)
 		return;
 	dev->header_type = header[HEADER_TYPE] & 0x7f;
 	dev->multifunction = header[HEADER_TYPE] & 0x80;

@@ -111,7 +111,7 @@ void caps_find(const uint8_t *config, size_t len, struct caps *ret_caps)
 {
 	struct caps caps = {0};
 
-	if (len >= STANDARD_BYTES && config_u32(config, len, 0) != 0xffffffff) {
+	if (len >= STANDARD_BYTES && !config_is_ones(config, len)) {
 		caps.known = true;
 		standard_walk(config, len, &caps);
 	}

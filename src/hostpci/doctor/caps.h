@@ -37,4 +37,11 @@ static inline uint32_t config_u32(const uint8_t *config, size_t len,
 	       (uint32_t)config_u16(config, len, offset + 2) << 16;
 }
 
+/* All ones: nobody answers. Virtual functions have ones as ids only. */
+static inline bool config_is_ones(const uint8_t *config, size_t len)
+{
+	return config_u32(config, len, 0) == 0xffffffff &&
+	       config_u32(config, len, 8) == 0xffffffff;
+}
+
 #endif

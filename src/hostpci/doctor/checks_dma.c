@@ -279,7 +279,8 @@ void check_dma_fault(struct exam *x)
 	line = klog_find_last(x->f, "DMAR:", "fault addr", tag);
 	if (!line)
 		line = klog_find_last(x->f, "IO_PAGE_FAULT", tag, NULL);
-	if (!line)
+	/* Of an earlier use, when it was enabled again since. */
+	if (!klog_is_newer(x->f, line, "enabling device", x->d->dev->bdf))
 		return;
 	finding = found(x,
 			"%s: the IOMMU stopped it from reaching memory "

@@ -91,7 +91,7 @@ void check_bifurcation(struct exam *x)
 	struct finding *finding;
 
 	if (dev_class(x->d) != 0x0108 || !port || port->dev->max_width < 8 ||
-	    x->d->dev->max_width == 0 || x->d->dev->max_width > 4)
+	    x->d->dev->max_width != 4)
 		return;
 	finding =
 	    found(x,
@@ -120,15 +120,16 @@ void check_link_down(struct exam *x)
 	const struct dev_facts *port = x->d->parent;
 	struct finding *finding;
 
-	if (!port || !dev_caps_known(x->f, port) || !port_link_is_down(port))
+	/* What answers has a link, whatever its port says. */
+	if (!port || !dev_is_dead(x->d) || !dev_caps_known(x->f, port) ||
+	    !port_link_is_down(port))
 		return;
 	finding = found(x, "%s: the link of its port %s is down",
 			DEV_NAME(x->d), port->dev->bdf);
 	proof_config(finding, port, port->caps.pcie + PCIE_LNKSTA, 2);
 	if (pcie_read(port, PCIE_FLAGS) & FLAGS_SLOT)
 		proof_config(finding, port, port->caps.pcie + PCIE_SLTSTA, 2);
-	if (x->d->config)
-		proof_config(finding, x->d, 0, 4);
+	proof_config(finding, x->d, 0, 4);
 }
 
 static unsigned width_possible(const struct dev_facts *d)
@@ -309,21 +310,30 @@ void check_port_errors(struct exam *x)
 		   port->dev->bdf);
 }
 
-void check_link_lost(struct exam *x)
+/* What came back is well again. */
+static const char *lost_line(struct exam *x)
 {
 	const char *bdf = x->d->dev->bdf, *line;
-	struct finding *finding;
+	const char *port = x->d->parent ? x->d->parent->dev->bdf : NULL;
 
 	line = klog_find_last(x->f, "fallen off the bus", bdf, NULL);
-	if (!line)
-		line = klog_find_last(x->f, "Surprise", "Down", bdf);
-	if (!line && x->d->parent)
-		line = klog_find_last(x->f, "Link Down", x->d->parent->dev->bdf,
-				      NULL);
-	if (!line)
-		return;
-	finding = found(x, "%s: was lost while in use", DEV_NAME(x->d));
-	proof_log(finding, line);
+	if (line)
+		return line;
+	line = klog_find_last(x->f, "Surprise", "Down", bdf);
+	if (!line && port)
+		line = klog_find_last(x->f, "Link Down", port, NULL);
+	if (line && port && !klog_is_newer(x->f, line, "Link Up", port))
+		return NULL;
+	return line;
+}
+
+void check_link_lost(struct exam *x)
+{
+	const char *line = lost_line(x);
+
+	if (line)
+		proof_log(found(x, "%s: was lost while in use", DEV_NAME(x->d)),
+			  line);
 }
 
 void check_mps(struct exam *x)

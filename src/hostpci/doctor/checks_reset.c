@@ -206,7 +206,7 @@ void check_reset_failed(struct exam *x)
 	const char *line = reset_line(x, "giving up");
 	struct finding *finding;
 
-	if (!line)
+	if (!klog_is_newer(x->f, line, "enabling device", x->d->dev->bdf))
 		return;
 	finding =
 	    found(x, "%s: did not come back from a reset", DEV_NAME(x->d));

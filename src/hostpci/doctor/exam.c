@@ -6,8 +6,7 @@
 
 #include "hostpci/doctor/vendor.h"
 
-/* One line, without control characters: it comes from files and firmware. */
-static void text_clean(char *text)
+void text_clean(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -46,6 +45,7 @@ void proof(struct finding *finding, const char *where, const char *fmt, ...)
 		return;
 	proof = &finding->proof[finding->proofs++];
 	snprintf(proof->where, sizeof(proof->where), "%s", where);
+	text_clean(proof->where);
 	va_start(ap, fmt);
 	vsnprintf(proof->value, sizeof(proof->value), fmt, ap);
 	va_end(ap);

@@ -87,6 +87,9 @@ void proof_config(struct finding *finding, const struct dev_facts *d,
 void cure(struct exam *x, struct finding *finding, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* One line, without control characters: it comes from files and firmware. */
+void text_clean(char *text);
+
 /* The devices that are looked at, besides x->d; NULL after the last. */
 const struct dev_facts *exam_dev_at(const struct exam *x, size_t i);
 

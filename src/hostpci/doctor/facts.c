@@ -295,8 +295,7 @@ const struct dev_facts *facts_dev_named(const struct facts *f, const char *bdf)
 
 bool dev_is_dead(const struct dev_facts *d)
 {
-	return d->config &&
-	       config_u32(d->config, d->config_len, 0) == 0xffffffff;
+	return d->config && config_is_ones(d->config, d->config_len);
 }
 
 bool dev_caps_known(struct facts *f, const struct dev_facts *d)

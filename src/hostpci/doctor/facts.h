@@ -125,6 +125,12 @@ const char *klog_find(struct facts *f, const char *a, const char *b,
 /* Last such line. */
 const char *klog_find_last(struct facts *f, const char *a, const char *b,
 			   const char *c);
+/*
+ * Is `line` (one of the log's, NULL: no) newer than the last one with both
+ * texts? What was mended since is no finding any more.
+ */
+bool klog_is_newer(struct facts *f, const char *line, const char *a,
+		   const char *b);
 /* How many lines have both texts (b may be NULL). */
 size_t klog_count(struct facts *f, const char *a, const char *b);
 /* 'y', 'm', 'n' or 0 when the configuration is not there. */

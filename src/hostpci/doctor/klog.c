@@ -159,6 +159,15 @@ const char *klog_find_last(struct facts *f, const char *a, const char *b,
 	return NULL;
 }
 
+/* All lines are parts of one text, in its order. */
+bool klog_is_newer(struct facts *f, const char *line, const char *a,
+		   const char *b)
+{
+	const char *other = klog_find_last(f, a, b, NULL);
+
+	return line && (!other || line > other);
+}
+
 size_t klog_count(struct facts *f, const char *a, const char *b)
 {
 	size_t count = 0;

@@ -75,6 +75,7 @@ static void unmade_note(struct doctor *doctor, const struct check *check,
 	unmade = &doctor->unmade[doctor->unmade_count++];
 	unmade->check = check;
 	snprintf(unmade->path, sizeof(unmade->path), "/%s", path);
+	text_clean(unmade->path);
 }
 
 static void check_run(struct exam *x)
