@@ -79,3 +79,14 @@ chmod +x "$BYWAY_PROBE"
 check 'what is not bound to VFIO is not probed' \
 	sh -c '! grep -q 02:00.0 "$T/probe-calls"'
 "$VM" stop -w 20 web >/dev/null
+
+# A start that fails for a reason of byway's own: the doctor saw none below it.
+fake web <<-'END'
+	say error it broke
+	exit 4
+END
+"$VM" start web >"$T/start" 2>&1
+check 'the start fails with its reason' grep -q 'it broke' "$T/start"
+check 'the log says that the host was looked at' log_has web \
+	'doctor; nothing found'
+check 'the terminal is spared' sh -c '! grep -q doctor "$T/start"'
