@@ -55,6 +55,13 @@ vm passthru release 3/0/0 6/0/0 10/0/0
 run_expect 2 'Not probed' vm passthru doctor --probe 2/0/0
 nothing_held
 
+# Two functions of one device: the second can only be reset with the first.
+vm passthru reserve 7/0/1
+run_expect 1 'RESET-SHARED \(degrades' vm passthru doctor 7/0/1
+vm passthru reserve 7/0/0
+run_expect 0 'RESET-SHARED \(note' vm passthru doctor 7/0/1
+vm passthru release 7/0/0 7/0/1
+
 # As a user: what can be seen, and what cannot.
 setpriv --reuid 65534 --regid 65534 --clear-groups \
 	vm passthru doctor 1/0/0 >user.out || fail "doctor as a user"

@@ -82,7 +82,8 @@ static int step_regions(struct selftest *t)
 		}
 		shown++;
 	}
-	tell(t, PROBE_REGIONS, PROBE_OK, "%u BARs", shown);
+	tell(t, PROBE_REGIONS, PROBE_OK, "%u BAR%s", shown,
+	     shown == 1 ? "" : "s");
 	return 0;
 }
 

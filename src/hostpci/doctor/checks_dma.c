@@ -310,6 +310,9 @@ void check_numa(struct exam *x)
 
 void check_bar_subpage(struct exam *x)
 {
+	struct finding *finding;
+	char where[160];
+
 	if (!dev_is_claimed(x))
 		return;
 	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
@@ -318,13 +321,16 @@ void check_bar_subpage(struct exam *x)
 		if (!bar->start || !(bar->flags & RES_MEM) ||
 		    (bar->size >= PAGE && bar->start % PAGE == 0))
 			continue;
-		proof(found(x,
-			    "%s: BAR %u (%s at %#llx) fills no page, so the "
-			    "hypervisor handles each access to it",
-			    DEV_NAME(x->d), i, SIZE_NAME(bar->size),
-			    (unsigned long long)bar->start),
-		      "/" SYS_DEVICES, "%s/resource line %u", x->d->dev->bdf,
-		      i + 1);
+		finding =
+		    found(x,
+			  "%s: BAR %u fills no page, so the hypervisor handles "
+			  "each access to it",
+			  DEV_NAME(x->d), i);
+		snprintf(where, sizeof(where),
+			 "/" SYS_DEVICES "/%s/resource line %u", x->d->dev->bdf,
+			 i + 1);
+		proof(finding, where, "%s at %#llx", SIZE_NAME(bar->size),
+		      (unsigned long long)bar->start);
 		return;
 	}
 }

@@ -107,12 +107,15 @@ void check_iommu_cmdline(struct exam *x)
 	struct finding *finding;
 	char value[64];
 
-	if (f->cpu.amd && cmdline_get(f, "intel_iommu", value)) {
+	/* By table, too: emulators mix makers. */
+	if (f->cpu.amd && !f->dmar.present &&
+	    cmdline_get(f, "intel_iommu", value)) {
 		finding = found(x,
 				"the command line has intel_iommu=%s, the "
 				"processor is AMD's",
 				value);
-	} else if (f->cpu.intel && cmdline_get(f, "amd_iommu", value)) {
+	} else if (f->cpu.intel && !f->ivrs.present &&
+		   cmdline_get(f, "amd_iommu", value)) {
 		finding = found(x,
 				"the command line has amd_iommu=%s, the "
 				"processor is Intel's",

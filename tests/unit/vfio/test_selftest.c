@@ -57,7 +57,7 @@ static void test_well(void **state UNUSED)
 	for (unsigned round = 1; round <= 3; round++) {
 		assert_int_equal(selftest(&w, &heard, &err), 0);
 		assert_non_null(strstr(heard.text, "open ok group 12"));
-		assert_non_null(strstr(heard.text, "regions ok 1 BARs"));
+		assert_non_null(strstr(heard.text, "regions ok 1 BAR\n"));
 		assert_non_null(strstr(heard.text, "reset ok "));
 		assert_non_null(strstr(heard.text, "verify ok ids, power"));
 		assert_non_null(
