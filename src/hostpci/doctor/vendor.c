@@ -8,7 +8,8 @@
 /*
  * First the vendor's name (any part of it, any case; NULL: everybody), then
  * the processor ('i', 'a' or 0 for both). The first row that fits is taken, so
- * what holds for everybody stands last. Only names that are documented.
+ * what holds for everybody stands last. Names as
+ * known from manuals, not compared with machines.
  */
 static const struct {
 	const char *word, *vendor;
