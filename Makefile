@@ -37,7 +37,7 @@ unit: san
 cli: all
 	@tools/check cli
 
-lint: setup-test
+lint: all setup-test
 	@tools/check lint
 
 lab-check: all setup-lab

@@ -5,9 +5,10 @@
 
 #include "hostpci/hostpci_internal.h"
 
-#define HEADER_TYPE 0x0e /* PCI 3.0 section 6.1 */
-#define HEADER_SIZE 64
-#define WIDTH_MAX   32u /* sysfs says 63 or 255 when it does not know */
+#define CLASS_REVISION 0x08 /* PCI 3.0 section 6.1 */
+#define HEADER_TYPE    0x0e
+#define HEADER_SIZE    64
+#define WIDTH_MAX      32u /* sysfs says 63 or 255 when it does not know */
 
 static uint32_t dev_hex(const struct hostpci *host,
 			const struct hostpci_dev *dev, const char *attribute,

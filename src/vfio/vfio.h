@@ -36,6 +36,8 @@
 #include "base/err.h"
 #include "bus/model.h"
 #include "gmem/gmem.h"
+#include "hostpci/hostpci.h"
+#include "proto/probe.h"
 #include "proto/status.h"
 
 #define VFIO_DEVICES_MAX 64u
@@ -85,6 +87,16 @@ void vfio_quiesce_all(struct vfio_ctx *ctx);
  * did not: the guest must not be started on it again.
  */
 MUST_CHECK int vfio_reset_all(struct vfio_ctx *ctx);
+
+/*
+ * Tries a device without a guest: opens it, resets it, verifies it and sets up
+ * an interrupt. A context with a page of memory in its gmem and no KVM serves.
+ * Each step is told; 0, 1 when one failed, negative when it could not begin.
+ */
+typedef void vfio_selftest_fn(void *ctx, const struct probe_line *line);
+MUST_CHECK int vfio_selftest(struct vfio_ctx *ctx, struct hostpci_addr addr,
+			     vfio_selftest_fn *fn, void *fn_ctx,
+			     struct err *err);
 
 /*
  * -s N,passthru,ADDRESS[,rom=FILE|none][,reset=auto|flr|bus|pm][,bootindex=N]

@@ -30,7 +30,7 @@ command_fn cmd_list, cmd_info;
 command_fn cmd_start, cmd_install;
 command_fn cmd_run, cmd_stop, cmd_restart, cmd_reset, cmd_poweroff;
 command_fn cmd_console, cmd_screen;
-command_fn cmd_passthru;
+command_fn cmd_passthru, cmd_doctor;
 command_fn cmd_switch;
 
 /* The subcommand of a table named by `word`: exactly, else by the only name
@@ -55,6 +55,13 @@ void warn_say(void *ctx, const char *text);
  * the person leaves.
  */
 int console_follow(const struct place *place, const char *name, bool stay);
+
+/* "nvme0", "none3": a device's driver and a number among its devices, as
+ * `vm passthru` lists it. */
+struct hostpci;
+#define PASSTHRU_INSTANCE_MAX 80
+void passthru_instance(const struct hostpci *host, size_t index, char *buf,
+		       size_t size);
 
 /* Shows a screen at "ADDRESS:PORT" to a browser: the command, the address. */
 #define VIEWER_URL_MAX 80

@@ -50,7 +50,7 @@ static const char *device_id(const struct hostpci_dev *dev)
 	return pcidev_typed(dev);
 }
 
-void instance_format(const struct hostpci *host, size_t index, char *buf,
+void passthru_instance(const struct hostpci *host, size_t index, char *buf,
 		     size_t size)
 {
 	const char *driver = hostpci_at(host, index)->driver;
@@ -73,9 +73,9 @@ static int list_plain(const struct place *place)
 	       "DESCRIPTION");
 	for (size_t i = 0; i < hostpci_count(host); i++) {
 		const struct hostpci_dev *dev = hostpci_at(host, i);
-		char instance[80];
+		char instance[PASSTHRU_INSTANCE_MAX];
 
-		instance_format(host, i, instance, sizeof(instance));
+		passthru_instance(host, i, instance, sizeof(instance));
 		printf("%-10s %-12s %-12s %s\n", instance, device_id(dev),
 		       hostpci_ready(dev) ? "Yes" : "No",
 		       hostpci_device_name(dev));
@@ -162,7 +162,7 @@ static void verbose_row(const struct pciview *view, size_t index,
 	const struct hostpci_dev *dev = hostpci_at(view->host, index);
 	char instance[80], name[PCINAME_SIZE + 8];
 
-	instance_format(view->host, index, instance, sizeof(instance));
+	passthru_instance(view->host, index, instance, sizeof(instance));
 	pcinames_of(&view->names, dev, name);
 	words_add(cells, "%s", instance);
 	words_add(cells, "%s", device_id(dev));
@@ -234,6 +234,10 @@ static const struct command actions[] = {
      false},
     {"accept", "guest ...", "take what is at a guest's addresses now", NULL,
      passthru_accept, false},
+    {"doctor",
+     "[--json] [--probe[=n]] [--report file] [--from report] [address | "
+     "device | guest] ...",
+     "which layer is at fault: see vm-doctor(8)", NULL, cmd_doctor, false},
 };
 
 static int action_run(const struct command *cmd, const struct place *place,

@@ -44,8 +44,4 @@ void options_shorten(const char *const *words, int argc, char **argv);
 /* "16M": the largest unit that divides it. */
 void size_format(uint64_t bytes, char buf[24]);
 
-/* "nvme0", "none3": the driver and a number among its devices. */
-void instance_format(const struct hostpci *host, size_t index, char *buf,
-		     size_t size);
-
 #endif

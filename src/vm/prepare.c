@@ -293,6 +293,24 @@ int supervisor_make_commands(struct supervisor *sup, struct err *err)
 	return rc < 0 ? rc : secrets_write(sup, err);
 }
 
+void supervisor_checkup(struct supervisor *sup, bool failed)
+{
+	char text[DOCTOR_ANSWER_BYTES];
+	int state;
+
+	if (!sup->conf)
+		return;
+	state =
+	    checkup_verdict(&sup->place, &sup->guest, sup->conf, failed, text);
+	if (state == DOCTOR_HEALTHY && failed)
+		logfile_event(&sup->log, "doctor; %s", text);
+	if (state <= DOCTOR_HEALTHY || strcmp(text, sup->verdict) == 0)
+		return;
+	strcpy(sup->verdict, text);
+	logfile_event(&sup->log, "doctor; %s", text);
+	supervisor_report(sup, "note", "doctor: %s", text);
+}
+
 int supervisor_prepare(struct supervisor *sup, struct err *err)
 {
 	int rc = evloop_create(&sup->loop);
@@ -301,6 +319,8 @@ int supervisor_prepare(struct supervisor *sup, struct err *err)
 		return err_sys(err, rc, "event loop");
 	child_init(&sup->child, sup->loop);
 	rc = conf_prepare(sup, err);
+	if (rc == 0)
+		supervisor_checkup(sup, false);
 	if (rc == 0)
 		rc = supervisor_take_devices(sup, err);
 	if (rc == 0)

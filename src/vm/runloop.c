@@ -61,6 +61,7 @@ static void loop_end(struct supervisor *sup)
 static void loop_fail(struct supervisor *sup, const char *text)
 {
 	logfile_event(&sup->log, "fatal; %s", text);
+	supervisor_checkup(sup, true);
 	supervisor_report(sup, "failed", "%s", text);
 	loop_end(sup);
 }

@@ -365,6 +365,7 @@ static int supervise(const char *name, const char *iso, int report_fd)
 		logfile_event(&sup->log, "fatal; %s", err.msg);
 		if (report_fd < 0)
 			say_error("%s", err.msg);
+		supervisor_checkup(sup, true);
 		supervisor_report(sup, "failed", "%s", err.msg);
 	}
 	supervisor_close(sup);

@@ -15,6 +15,7 @@
 #define VM_SUPERVISOR_H
 
 #include "proto/status.h"
+#include "vm/checkup.h"
 #include "vm/child.h"
 #include "vm/conserver.h"
 #include "vm/decide.h"
@@ -90,6 +91,7 @@ struct supervisor {
 	char last_output[LINES_MAX];	  /* byway's last line of output */
 	char last_error[STATUS_LINE_MAX]; /* from its status pipe */
 	char last_helper[LINES_MAX]; /* how a helper was lost in this run */
+	char verdict[DOCTOR_ANSWER_BYTES]; /* the doctor's, as told last */
 	int exit_status;
 };
 
@@ -108,6 +110,13 @@ void supervisor_report(struct supervisor *sup, const char *kind,
 /* Into the log and to `vm start`. */
 void supervisor_warn(struct supervisor *sup, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
+
+/*
+ * The doctor's verdict on what the guest uses, into the log and to `vm start`
+ * when it is not healthy and was not told before. When the start has `failed`
+ * what the guest said counts as well.
+ */
+void supervisor_checkup(struct supervisor *sup, bool failed);
 
 /*
  * Once the lock is held a stop waits until the loop can handle it: whoever

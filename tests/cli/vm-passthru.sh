@@ -197,6 +197,7 @@ attempt() {
 		passthru_unsafe="interrupts"
 	END
 	vm info bad | grep passthru-unsafe
+	log_has bad 'doctor; .*\[' && echo '== the doctor is in the log'
 	rm -r "$sys/kernel/iommu_groups"
 	mkdir "$sys/kernel/iommu_groups"
 	find "$sys/devices/" -name iommu_group -delete

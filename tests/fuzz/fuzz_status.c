@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fuzz target: status and control lines (proto/status.h). */
+/* Fuzz target: status and control lines (proto/status.h), those of byway-probe
+ * (proto/probe.h). */
 #include <string.h>
 
+#include "proto/probe.h"
 #include "proto/status.h"
 
 static void require(bool condition)
@@ -42,6 +44,27 @@ static void fuzz_line(const char *line)
 	require(strcmp(second.method, first.method) == 0);
 }
 
+static void fuzz_probe(const char *line)
+{
+	char text[PROBE_LINE_MAX + 64];
+	struct probe_line first, second;
+	int len;
+
+	if (probe_parse(line, &first) < 0)
+		return;
+	require(first.round > 0 && first.round <= PROBE_ROUNDS_MAX);
+	require(first.step < PROBE_STEPS && first.outcome <= PROBE_NONE);
+	len = probe_format(&first, text, sizeof(text));
+	require(len == -E2BIG || (len > 0 && text[len - 1] == '\n'));
+	if (len < 0)
+		return;
+	text[len - 1] = '\0';
+	require(probe_parse(text, &second) == 0);
+	require(second.round == first.round && second.ms == first.ms);
+	require(second.step == first.step && second.outcome == first.outcome);
+	require(strcmp(second.text, first.text) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -50,7 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *line, *rest = text;
 
 	require(text != NULL);
-	while ((line = strsep(&rest, "\n")))
+	while ((line = strsep(&rest, "\n"))) {
 		fuzz_line(line);
+		fuzz_probe(line);
+	}
 	return 0;
 }

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks: configuration space, power state, BARs. */
+#include <string.h>
+
+#include "hostpci/doctor/checks.h"
+
+/* Dead also where the ids come back but the header does not: type 127. */
+static bool config_is_dead(const struct dev_facts *d)
+{
+	return dev_is_dead(d) ||
+	       (d->config && (d->config[0x0e] & 0x7f) == 0x7f);
+}
+
+static size_t dead_count(const struct facts *f)
+{
+	const struct dev_facts *last = NULL;
+	size_t count = 0;
+
+	/* Functions of one device count once. */
+	for (size_t i = 0; i < f->dev_count; i++) {
+		const struct dev_facts *d = &f->dev[i];
+
+		if (!config_is_dead(d))
+			continue;
+		if (!last || last->dev->addr.bus != d->dev->addr.bus ||
+		    last->dev->addr.slot != d->dev->addr.slot ||
+		    last->dev->addr.domain != d->dev->addr.domain)
+			count++;
+		last = d;
+	}
+	return count;
+}
+
+static const char *d3cold_line(struct exam *x)
+{
+	const char *line = klog_find_last(x->f, "D3cold to D0", x->d->dev->bdf,
+					  "inaccessible");
+
+	return line ? line
+		    : klog_find_last(x->f, "stuck in D3", x->d->dev->bdf, NULL);
+}
+
+void check_config_dead(struct exam *x)
+{
+	struct finding *finding;
+
+	if (!config_is_dead(x->d) || dead_count(x->f) > 1 || d3cold_line(x))
+		return;
+	finding = found(x,
+			"%s: its link is up but it does not answer, its "
+			"configuration space reads as ff",
+			DEV_NAME(x->d));
+	proof_config(finding, x->d, 0, 4);
+	proof_config(finding, x->d, 0x0e, 1);
+}
+
+void check_config_dead_many(struct exam *x)
+{
+	struct finding *finding;
+	size_t count = dead_count(x->f);
+
+	if (count < 2)
+		return;
+	finding = found(
+	    x, "%zu devices at once read as ff or as header type 7f", count);
+	for (size_t i = 0; i < x->f->dev_count; i++)
+		if (config_is_dead(&x->f->dev[i]))
+			proof_config(finding, &x->f->dev[i], 0x0e, 1);
+}
+
+void check_power_d3cold(struct exam *x)
+{
+	const char *state = dev_attr(x->f, x->d, "power_state");
+	const char *line = d3cold_line(x);
+	struct finding *finding;
+	/* Not "unknown": a function that was never used is that. */
+	bool off = state && (strcmp(state, "D3cold") == 0 ||
+			     strcmp(state, "error") == 0);
+
+	if (!off && !line)
+		return;
+	finding = found(x, "%s: %s", DEV_NAME(x->d),
+			line ? "did not come back from power saving (D3cold)"
+			     : "is switched off (D3cold), so nothing of it "
+			       "could be read");
+	proof_attr(x, finding, "power_state");
+	proof_log(finding, line);
+	proof_attr(x, finding, "d3cold_allowed");
+	if (line && !off && !config_is_dead(x->d))
+		finding->severity = SEVERITY_DEGRADES; /* it came later */
+	else if (!line && strcmp(state, "D3cold") == 0)
+		finding->severity = SEVERITY_NOTE; /* idle devices are */
+}
+
+void check_config_extended(struct exam *x)
+{
+	const char *cmdline = fact_text(x->f, "proc/cmdline");
+	struct finding *finding;
+
+	if (!dev_caps_known(x->f, x->d) || !x->d->caps.pcie ||
+	    x->d->config_len > 256)
+		return;
+	finding = found(x,
+			"%s: a PCI Express device without its extended "
+			"configuration space",
+			DEV_NAME(x->d));
+	proof(finding, "bytes of its config file", "%zu", x->d->config_len);
+	if (cmdline && strstr(cmdline, "nommconf")) {
+		proof_file(x, finding, "proc/cmdline");
+		finding->layer = LAYER_KERNEL;
+		cure(x, finding,
+		     "Remove pci=nommconf from the kernel's "
+		     "command line.");
+	} else if (!fact_exists(x->f, "sys/firmware/acpi/tables/MCFG")) {
+		proof(finding, "/sys/firmware/acpi/tables/MCFG", "not there");
+	}
+	proof_log(finding,
+		  klog_find_last(x->f, "config space", "not accessible", NULL));
+}
+
+void check_config_caps(struct exam *x)
+{
+	struct finding *finding;
+
+	if (!dev_caps_known(x->f, x->d) || !x->d->caps.broken)
+		return;
+	finding =
+	    found(x, "%s: its list of capabilities loops or leads nowhere",
+		  DEV_NAME(x->d));
+	proof_config(finding, x->d, 0x34, 1);
+}
+
+void check_lockdown(struct exam *x)
+{
+	const char *text = fact_text(x->f, "sys/kernel/security/lockdown");
+
+	if (!text || strstr(text, "[none]") || !strchr(text, '['))
+		return;
+	proof_file(x,
+		   found(x, "the kernel is locked down: writes to "
+			    "configuration space from user space are refused"),
+		   "sys/kernel/security/lockdown");
+}
+
+/* --- BARs ------------------------------------------------------------- */
+
+static bool bar_lacks_address(const struct hostpci_bar *bar)
+{
+	return bar->size && !bar->start && !(bar->flags & RES_IO);
+}
+
+static const char *bar_kind(const struct hostpci_bar *bar)
+{
+	bool wide = bar->flags & RES_MEM_64, pref = bar->flags & RES_PREFETCH;
+
+	if (bar->flags & RES_IO)
+		return "I/O";
+	if (wide)
+		return pref ? "64-bit prefetchable" : "64-bit";
+	return pref ? "32-bit prefetchable" : "32-bit";
+}
+
+/* The first and the largest that got none; NULL when all have one. */
+static const struct hostpci_bar *bars_missing(const struct dev_facts *d,
+					      unsigned *ret_index)
+{
+	const struct hostpci_bar *largest = NULL;
+
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &d->dev->bar[i];
+
+		if (bar_lacks_address(bar) &&
+		    (!largest || bar->size > largest->size)) {
+			largest = bar;
+			*ret_index = i;
+		}
+	}
+	return largest;
+}
+
+static const char *conflict_line(struct exam *x)
+{
+	static const char *const texts[] = {"address conflict with",
+					    "can't claim",
+					    "no compatible bridge window"};
+	const char *line = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts) && !line; i++)
+		line = klog_find_last(x->f, texts[i], x->d->dev->bdf, NULL);
+	return line;
+}
+
+/* Has anything of this host got memory above 4 GiB? */
+static const struct dev_facts *above_4g_user(const struct facts *f)
+{
+	for (size_t i = 0; i < f->dev_count; i++)
+		for (size_t j = 0; j < HOSTPCI_BARS - 1; j++)
+			if (f->dev[i].dev->bar[j].start >= GIB(4))
+				return &f->dev[i];
+	return NULL;
+}
+
+/* One proof for each missing BAR: its line in `resource`. */
+static void bars_proof(struct exam *x, struct finding *finding)
+{
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &x->d->dev->bar[i];
+		char where[160];
+
+		if (!bar_lacks_address(bar))
+			continue;
+		snprintf(where, sizeof(where),
+			 "/" SYS_DEVICES "/%s/resource line %u", x->d->dev->bdf,
+			 i + 1);
+		proof(finding, where, "%s, %s, start 0, flags %#llx",
+		      SIZE_NAME(bar->size), bar_kind(bar),
+		      (unsigned long long)bar->flags);
+	}
+}
+
+static struct finding *bars_found(struct exam *x, const char *why)
+{
+	const struct hostpci_bar *bar;
+	struct finding *finding;
+	unsigned index = 0;
+
+	bar = bars_missing(x->d, &index);
+	finding =
+	    found(x, "%s: BAR %u (%s, %s) has no address%s", DEV_NAME(x->d),
+		  index, SIZE_NAME(bar->size), bar_kind(bar), why);
+	bars_proof(x, finding);
+	return finding;
+}
+
+void check_bar_unassigned(struct exam *x)
+{
+	const struct hostpci_bar *bar;
+	struct finding *finding;
+	unsigned index = 0;
+
+	bar = bars_missing(x->d, &index);
+	if (!bar || conflict_line(x) || above_4g_user(x->f))
+		return;
+	finding = bars_found(x, "");
+	proof_log(finding, klog_find_last(x->f, "can't handle BAR above 4GB",
+					  x->d->dev->bdf, NULL));
+	proof_log(finding,
+		  klog_find_last(x->f, "no space", x->d->dev->bdf, NULL));
+}
+
+void check_bar_conflict(struct exam *x)
+{
+	const char *line = conflict_line(x);
+	struct finding *finding;
+	unsigned index = 0;
+
+	if (!line)
+		return;
+	if (bars_missing(x->d, &index)) {
+		finding = bars_found(x, ", what the firmware gave it "
+					"collides");
+	} else {
+		finding = found(x,
+				"%s: the addresses the firmware gave it "
+				"collide, the kernel moved them",
+				DEV_NAME(x->d));
+		finding->severity = SEVERITY_NOTE;
+	}
+	proof_log(finding, line);
+}
+
+void check_bridge_window(struct exam *x)
+{
+	const struct dev_facts *user = above_4g_user(x->f);
+	struct finding *finding;
+	const char *port;
+	unsigned index = 0;
+
+	if (!bars_missing(x->d, &index) || !user || conflict_line(x))
+		return;
+	finding = bars_found(x, ": the window of the bridge above is too "
+				"small");
+	proof(finding, "memory above 4 GiB is in use by", "%s", user->dev->bdf);
+	port = x->d->parent ? x->d->parent->dev->bdf : x->d->dev->bdf;
+	proof_log(finding,
+		  klog_find_last(x->f, "bridge window", "failed", port));
+	proof_log(finding,
+		  klog_find_last(x->f, "bridge window", "no space", port));
+	proof_log(finding,
+		  klog_find_last(x->f, "no space", x->d->dev->bdf, NULL));
+}
+
+void check_bar_io(struct exam *x)
+{
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &x->d->dev->bar[i];
+
+		if (!bar->size || bar->start || !(bar->flags & RES_IO))
+			continue;
+		proof_attr(x,
+			   found(x,
+				 "%s: its I/O BAR %u has no address; few "
+				 "drivers need it",
+				 DEV_NAME(x->d), i),
+			   "resource");
+	}
+}

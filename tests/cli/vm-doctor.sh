@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# vm passthru doctor: arguments, reports of strangers, the probe's rules. What
+# it finds is tested by tests/fixtures/run-hosts.
+. "$CLI/vm-lib"
+. "$CLI/vm-pci-lib"
+
+pci . 0000:00:1c.0 8086 a110 060400 1 pcieport pm
+pci 0000:00:1c.0 0000:01:00.0 1b36 0010 010802 10 vfio-pci 'flr bus'
+pci . 0000:02:00.0 8086 10d3 020000 11 e1000e 'pm bus'
+
+{
+	run vm passthru doctor 9/9/9
+	run vm passthru doctor nonsense
+	run vm passthru doctor --frob
+	run vm passthru doctor --report
+	run vm passthru doctor --from "$T/nowhere" 1/0/0
+	run vm passthru doctor --from "$T/nowhere"
+	run vm passthru doctor --probe
+	run vm passthru doctor --probe=0 1/0/0
+	run vm passthru doctor --probe --json 1/0/0
+	echo '{"byway_report": 1, "files": {"../x": "y"}}' >bad.json
+	run vm passthru doctor --from bad.json
+	echo '{"byway_report": 1, "links": {"x": "/etc"}}' >bad.json
+	run vm passthru doctor --from bad.json
+	echo 'hello' >bad.json
+	run vm passthru doctor --from bad.json
+	run vm passthru doctor --from .
+	run vm passthru doctor --report "$T/no/where.json" 1/0/0 | tail -2
+} | golden doctor-errors
+check 'a stranger made no file' test ! -e "$T/x"
+
+guest web <<-'END'
+	passthru0="1/0/0"
+END
+fake web <<-'END'
+	say running
+	forever
+END
+{
+	run vm passthru doctor web
+	run vm passthru doctor vfio-pci0
+	run vm passthru doctor e1000e0
+} | golden doctor-subjects
+
+# The probe, with a player in byway-probe's place.
+BYWAY_PROBE=$T/probe
+export BYWAY_PROBE
+cat >"$BYWAY_PROBE" <<-'END'
+	#!/bin/sh
+	echo "$*" >>"$T/probe-calls"
+	round=1
+	while [ $round -le "$2" ]; do
+		for step in open regions reset verify interrupts close; do
+			if [ "$(cat "$T/probe-fails" 2>/dev/null)" = $round.$step ]; then
+				echo "probe $round $step failed 7 it broke"
+				exit 1
+			fi
+			echo "probe $round $step ok 3 fine"
+		done
+		round=$((round + 1))
+	done
+END
+chmod +x "$BYWAY_PROBE"
+{
+	run vm passthru doctor --probe=3 1/0/0 | sed -n '/^probe/,$p'
+	echo 2.verify >probe-fails
+	run vm passthru doctor --probe=3 web | sed -n '/^probe/,$p'
+	echo 1.open >probe-fails
+	run vm passthru doctor --probe 1/0/0 | sed -n '/^probe/,$p'
+	rm probe-fails
+	run vm passthru doctor --probe 2/0/0 | tail -3
+	printf '#!/bin/sh\necho nonsense\n' >"$BYWAY_PROBE"
+	run vm passthru doctor --probe 1/0/0 | sed -n '/^probe/,$p'
+	"$VM" start web >/dev/null
+	echo '== while a guest has it'
+	run vm passthru doctor --probe 1/0/0 | tail -2
+} | golden doctor-probe
+check 'what is not bound to VFIO is not probed' \
+	sh -c '! grep -q 02:00.0 "$T/probe-calls"'
+"$VM" stop -w 20 web >/dev/null
+
+# A start that fails for a reason of byway's own: the doctor saw none below it.
+fake web <<-'END'
+	say error it broke
+	exit 4
+END
+"$VM" start web >"$T/start" 2>&1
+check 'the start fails with its reason' grep -q 'it broke' "$T/start"
+check 'the log says that the host was looked at' log_has web \
+	'doctor; nothing found'
+check 'the terminal is spared' sh -c '! grep -q doctor "$T/start"'
