@@ -405,9 +405,8 @@ static int screen_plan(struct planner *p)
 			 screen->height);
 	device_add(p, "fbuf,%s=%s%s%s%s%s%s%s",
 		   screen->is_unix ? "unix" : "tcp", quoted, size,
-		   vga ? ",vga=" : "", or_empty(vga),
-		   video[0] ? ",rom=" : "", video,
-		   p->plan->waits ? ",wait" : "");
+		   vga ? ",vga=" : "", or_empty(vga), video[0] ? ",rom=" : "",
+		   video, p->plan->waits ? ",wait" : "");
 	place_next_slot(&p->next);
 	return 0;
 }
