@@ -48,11 +48,25 @@ static const char *const attributes[] = {
     "aer_rootport_total_err_cor",
 };
 
+/* Drivers of members that are no PCI functions (ACPI, platform). */
+static void members_complete(struct facts *f, const char *group)
+{
+	char name[NAME_MAX + 1], path[PATH_MAX];
+	const char *cursor = NULL;
+	struct hostpci_addr addr;
+
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%s/devices",
+		 group);
+	while (fact_name_next(f, path, &cursor, name))
+		if (addr_from_bdf(name, &addr) < 0)
+			fact_link(f, "%s/%s/driver", path, name);
+}
+
 /* What the checks did not happen to read: all functions, all groups. */
 static void facts_complete(struct facts *f)
 {
 	const char *cursor = NULL;
-	char name[NAME_MAX + 1], path[PATH_MAX];
+	char name[NAME_MAX + 1];
 
 	for (size_t i = 0; i < f->dev_count; i++) {
 		const char *bdf = f->dev[i].dev->bdf;
@@ -71,9 +85,7 @@ static void facts_complete(struct facts *f)
 			  name);
 		fact_text(f, "sys/kernel/iommu_groups/%s/type", name);
 		fact_text(f, "sys/kernel/iommu_groups/%s/name", name);
-		snprintf(path, sizeof(path),
-			 "sys/kernel/iommu_groups/%s/devices", name);
-		facts_get(f, FACT_LIST, path);
+		members_complete(f, name);
 	}
 }
 
