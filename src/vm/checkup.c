@@ -72,8 +72,8 @@ int checkup_named(struct checkup *checkup, const struct pcinames *names,
 	else
 		words_add(&members, "%s", text);
 	for (size_t i = 0; i < members.count && rc == 0; i++) {
-		rc = pcinames_resolve(names, members.word[i], false, err,
-				      &devs);
+		rc =
+		    pcinames_resolve(names, members.word[i], false, err, &devs);
 		if (rc == 0)
 			rc = devs_add(checkup, &devs, err);
 	}

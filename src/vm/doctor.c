@@ -41,7 +41,7 @@ static int guest_named(struct job *job, const char *name, struct err *err)
 		rc = guest_conf(&guest, NULL, err, &conf);
 	return rc < 0 ? rc
 		      : checkup_guest(&job->checkup, job->place, &guest, conf,
-				   true, err);
+				      true, err);
 }
 
 /* "nvme0", "vfio-pci1": as `vm passthru` lists it. */

@@ -389,21 +389,53 @@ static void passthru_print(const struct view *v)
  * byway's own plan for this guest's command line. Disks, network cards and
  * terminals are not opened for it, so anything stands for them.
  */
+static int functions_find(const struct view *v, struct err *err,
+			  struct plan_functions *ret_functions)
+{
+	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	CLEANUP_PCINAMES struct pcinames names = {0};
+	int rc = hostpci_open(v->place->host_root, err, &host);
+
+	if (rc == 0)
+		rc = pcinames_load(v->place, host, err, &names);
+	if (rc == 0)
+		claims_resolve(&names, v->conf, ret_functions);
+	return rc;
+}
+
+static void addresses_argv(const char *byway, const struct plan *plan,
+			   const char *name, struct words *argv)
+{
+	words_add(argv, "%s", byway);
+	for (size_t i = 0; i < plan->options.count; i++)
+		words_add(argv, "%s", plan->options.word[i]);
+	for (size_t i = 0; i < plan->devices.count; i++)
+		words_add(argv, "%s", plan->devices.word[i]);
+	words_add(argv, "-o");
+	words_add(argv, "plan=true");
+	words_add(argv, "%s", name);
+}
+
 static int addresses_ask(const struct view *v, struct err *err, char **ret_text)
 {
 	CLEANUP_WORDS struct words disks = {0}, nics = {0}, argv = {0};
-	struct plan_input input = {
-	    .guest = v->guest, .conf = v->conf, .disks = &disks, .nics = &nics};
+	struct plan_functions functions = {0};
+	struct plan_input input = {.guest = v->guest,
+				   .conf = v->conf,
+				   .disks = &disks,
+				   .nics = &nics,
+				   .functions = &functions};
 	struct firmware firmware = {0};
 	struct plan plan = {0};
 	char byway[PATH_MAX];
-	int rc;
+	int rc = functions_find(v, err, &functions);
 
 	for (unsigned n = 0; conf_member(v->conf, "disk%u_type", n); n++)
 		words_add(&disks, "/dev/null");
 	for (unsigned n = 0; conf_member(v->conf, "network%u_type", n); n++)
 		words_add(&nics, "slirp");
-	rc = firmware_find(v->place, v->guest, v->conf, err, &firmware);
+	if (rc == 0)
+		rc = firmware_find(v->place, v->guest, v->conf, err, &firmware);
 	if (firmware.code[0])
 		input.firmware = &firmware;
 	if (rc == 0)
@@ -412,14 +444,7 @@ static int addresses_ask(const struct view *v, struct err *err, char **ret_text)
 		rc = plan_make(&input, err, &plan);
 	if (rc < 0)
 		return rc;
-	words_add(&argv, "%s", byway);
-	for (size_t i = 0; i < plan.options.count; i++)
-		words_add(&argv, "%s", plan.options.word[i]);
-	for (size_t i = 0; i < plan.devices.count; i++)
-		words_add(&argv, "%s", plan.devices.word[i]);
-	words_add(&argv, "-o");
-	words_add(&argv, "plan=true");
-	words_add(&argv, "%s", v->guest->name);
+	addresses_argv(byway, &plan, v->guest->name, &argv);
 	plan_free(&plan);
 	return tool_run(&argv, err, ret_text);
 }

@@ -51,7 +51,7 @@ static const char *device_id(const struct hostpci_dev *dev)
 }
 
 void passthru_instance(const struct hostpci *host, size_t index, char *buf,
-		     size_t size)
+		       size_t size)
 {
 	const char *driver = hostpci_at(host, index)->driver;
 	unsigned number = 0;
