@@ -211,9 +211,9 @@ static int options_rom(struct cfg *node, struct options *o, struct err *err)
 static int options_read(struct cfg *node, struct options *o, struct err *err)
 {
 	static const char *const known[] = {
-	    "device",	 "bus",	  "slot",      "func",	 "domain", "pptdev",
-	    "rom",	 "reset", "bootindex", "intpin", "unsafe",
-	    "vfio-user", NULL};
+	    "device", "bus",	   "slot",  "func",	 "domain",
+	    "pptdev", "rom",	   "reset", "bootindex", "intpin",
+	    "unsafe", "vfio-user", NULL};
 	uint64_t bootindex;
 	int r;
 

@@ -178,6 +178,7 @@ int vfio_selftest(struct vfio_ctx *ctx, struct hostpci_addr addr,
 		return r;
 	}
 	d->ctx = ctx;
+	d->ops = ctx->ops;
 	d->host = *dev;
 	d->fd = d->raw_fd = d->parent_fd = -1;
 	t.began_ns = now_ns(&t);

@@ -220,9 +220,8 @@ static int parse_options(const struct model_env *env, struct cfg *node,
 			 struct err *err, struct options *options)
 {
 	static const char *const known[] = {
-	    "device", "rfb",  "tcp",	  "unix",      "w", "h",
-	    "vga",    "wait", "password", "websocket", "rom",
-	    NULL};
+	    "device", "rfb",  "tcp",	  "unix",      "w",   "h",
+	    "vga",    "wait", "password", "websocket", "rom", NULL};
 	static const uint64_t widths[] = {WIDTH_MIN, WIDTH_MAX};
 	static const uint64_t heights[] = {HEIGHT_MIN, HEIGHT_MAX};
 	int r = cfg_check_known(node, known, err);
