@@ -56,7 +56,7 @@ with_disks() {
 			-device scsi-hd,drive=virtio-scsi \
 			-device virtio-blk-pci,drive=virtio-blk,iothread=io2
 	fi
-	STAMP=stamp /lab/bench/guest "$how" - "$unpacked" "$initrd" \
+	STAMP=stamp /lab/bench/guest "$how" - "$(kernel_of "$how")" "$initrd" \
 		"$console lab.do=read $words" "$@" || [ $? = 1 ]
 }
 
@@ -72,7 +72,8 @@ byway:byway:,nocache'
 measure() {
 	prefix=$1
 	echo "$2" | while IFS=: read -r name how opts; do
-		with_disks "$how" "$opts" "lab.reads=$(job_list)" >log </dev/null
+		with_disks "$how" "$opts" "lab.reads=$(job_list)" \
+			>log </dev/null || { cat log; fail "$name: no guest"; }
 		ended_well log
 		sed -n 's/.*LAB: \([a-z]*\) bytes=\([0-9]*\) inflight=\([0-9]*\) .*kib_s=\([0-9]*\) disk=\([a-z0-9]*\).*/\5_\1_\2_qd\3 \4/p' log |
 			while read -r metric kib_s; do
@@ -128,6 +129,8 @@ fresh_files() {
 	done
 }
 
+# What is mounted is unmounted, however it ends.
+trap 'cd /; umount /tmp/case/ext4 2>/dev/null; ended' EXIT
 # Files of an ext4 on a disk of memory: through the page cache, and past it.
 modprobe brd rd_nr=1 rd_size=$((512 * 1024))
 mkfs.ext4 -q -F /dev/ram0

@@ -7,8 +7,11 @@ byway_there=no
 command -v byway >/dev/null && byway_there=yes
 programs="qemu$([ $byway_there = no ] || echo ' byway')"
 console='console=ttyS0 quiet panic=-1'
-# The same kernel unpacked: where the start is not what is measured.
-unpacked=/lab/images/vmlinux
+# kernel_of PROGRAM: without the time to unpack it, where the start is not what is
+# measured. byway keeps the unpacked kernel by itself.
+kernel_of() {
+	case $1 in qemu*) echo /lab/images/vmlinux ;; *) echo "$kernel" ;; esac
+}
 figures=$PWD/figures
 mkdir "$figures"
 

@@ -19,22 +19,23 @@ with_nic() {
 	*-e1000) nic=e1000 ;;
 	esac
 	case $way in
-	qemu) set -- "$tap,vhost=off" -device virtio-net-pci,netdev=net ;;
-	qemu-vhost) set -- "$tap,vhost=on" -device virtio-net-pci,netdev=net ;;
-	qemu-e1000) set -- "$tap" -device e1000,netdev=net ;;
+	qemu) set -- "$tap,vhost=off" -device virtio-net-pci,netdev=net,romfile= ;;
+	qemu-vhost) set -- "$tap,vhost=on" -device virtio-net-pci,netdev=net,romfile= ;;
+	qemu-e1000) set -- "$tap" -device e1000,netdev=net,romfile= ;;
 	byway) set -- -s "4:0,virtio-net,tap7$vhost_off" ;;
 	byway-vhost) set -- -s 4:0,virtio-net,tap7,vhost=on ;;
 	byway-e1000) set -- -s 4:0,e1000,tap7 ;;
 	esac
 	case $way in qemu*) set -- -netdev "$@" ;; esac
-	STAMP=stamp /lab/bench/guest "${way%%-*}" - "$unpacked" "$initrd" \
+	STAMP=stamp /lab/bench/guest "${way%%-*}" - "$(kernel_of "$way")" "$initrd" \
 		"$console lab.do=stream lab.nic=$nic lab.ip=192.168.77.2 $words" \
 		"$@" || [ $? = 1 ]
 }
 tap='tap,id=net,ifname=tap7,script=no,downscript=no'
 
 measure() {
-	with_nic "$1" "lab.streams=$streams" >log </dev/null
+	with_nic "$1" "lab.streams=$streams" >log </dev/null ||
+		{ cat log; fail "$1: no guest"; }
 	ended_well log
 	sed -n 's/.*LAB: \([gp][eu]t\) .*kib_s=\([0-9]*\).*/\1 \2/p' log |
 		while read -r way_there kib_s; do
@@ -46,7 +47,7 @@ count() {
 	count_jobs 2 with_nic "$1" \
 		"lab.wait=yes lab.streams=$streams,$host:5000:get:1"
 	for job in get put; do
-		read -r user all
+		read -r user all || { cat log; fail "$1: not counted"; }
 		note ${job}_user "$1" "$(awk "BEGIN { printf \"%.1f\", $user / $bytes * 1e6 }")"
 		note ${job}_all "$1" "$(awk "BEGIN { printf \"%.1f\", $all / $bytes * 1e6 }")"
 	done <counts

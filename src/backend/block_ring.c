@@ -180,7 +180,11 @@ static void serve(struct block_ring *ring)
 	more = reap(ring) == RING_ENTRIES;
 	pthread_mutex_lock(&ring->block->lock);
 	more |= ring->first && ring->at_work < RING_ENTRIES;
-	ring->signalled |= more;
+	/*
+	 * Not kept from before: the signal of one who came while this turn was
+	 * taking requests may be cleared, and its request taken.
+	 */
+	ring->signalled = more;
 	pthread_mutex_unlock(&ring->block->lock);
 	if (more || io_uring_sq_ready(&ring->uring))
 		block_ring_signal(ring);

@@ -3,7 +3,11 @@
 #include "block_disk.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 #define BUFFER	  KIB(4)
 #define STEP_MS	  10000u
@@ -226,6 +230,66 @@ static void test_more_than_fit(void **state)
 	assert_memory_equal(bufs, out, COUNT * SECTOR);
 }
 
+/* Others submit while the loop serves: nobody is forgotten. */
+struct reader {
+	struct fixture *f;
+	pthread_t thread;
+	unsigned number;
+	bool ended;
+};
+
+static void *read_alone(void *ctx)
+{
+	struct reader *reader = ctx;
+	uint8_t buf[SECTOR];
+	unsigned i;
+
+	for (i = 0; i < 3000; i++) {
+		struct request r =
+		    request(BLOCK_READ, i % 64 * SECTOR, buf, sizeof(buf));
+
+		r.req.iov = &r.iov;
+		r.req.iovcnt = 1;
+		r.f = reader->f;
+		r.req.done = request_done;
+		r.req.ctx = &r;
+		if (block_submit(reader->f->block, &r.req))
+			return reader;
+		while (!is_over(&r))
+			sched_yield();
+		if (r.result)
+			return reader;
+	}
+	__atomic_store_n(&reader->ended, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_other_threads(void **state)
+{
+	struct fixture *f = *state;
+	struct reader reader[3] = {0};
+	uint64_t end = clock_host()->mono_ns(clock_host()) + 60 * NS_PER_S;
+	void *failed;
+	unsigned i;
+
+	if (!disk_open_ring(f, ""))
+		skip();
+	for (i = 0; i < ARRAY_LEN(reader); i++) {
+		reader[i].f = f;
+		assert_int_equal(pthread_create(&reader[i].thread, NULL,
+						read_alone, &reader[i]),
+				 0);
+	}
+	for (i = 0; i < ARRAY_LEN(reader); i++) {
+		while (!__atomic_load_n(&reader[i].ended, __ATOMIC_ACQUIRE)) {
+			assert_true(clock_host()->mono_ns(clock_host()) < end);
+			assert_int_equal(evloop_step(f->loop, 1000), 0);
+		}
+		assert_int_equal(pthread_join(reader[i].thread, &failed), 0);
+		assert_null(failed);
+	}
+}
+
 /* ---- what goes wrong ---- */
 
 /* The file shrinks behind our back: an error, not old bytes. */
@@ -328,10 +392,10 @@ static void test_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_cached_reads), T(test_nocache),	T(test_others),
-	    T(test_many),	  T(test_many_nocache), T(test_more_than_fit),
-	    T(test_cut_short),	  T(test_kernel_busy),	T(test_no_io_uring),
-	    T(test_drain),	  T(test_close),
+	    T(test_cached_reads),  T(test_nocache),   T(test_others),
+	    T(test_other_threads), T(test_many),      T(test_many_nocache),
+	    T(test_more_than_fit), T(test_cut_short), T(test_kernel_busy),
+	    T(test_no_io_uring),   T(test_drain),     T(test_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
