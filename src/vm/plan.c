@@ -352,6 +352,25 @@ static int passthru_plan(struct planner *p)
 	return 0;
 }
 
+/* Empty slots for devices that come while the guest runs. */
+static int slots_plan(struct planner *p)
+{
+	const char *text = conf_get_or(p->conf, "passthru_slots", "0");
+	uint64_t count;
+
+	if (parse_u64(text, &count) < 0 || count > PLAN_SLOTS_MAX)
+		return err_set(p->err, -EINVAL,
+			       "%s:%u: passthru_slots=\"%s\": expected 0 to %u",
+			       p->conf->path,
+			       conf_line(p->conf, "passthru_slots"), text,
+			       PLAN_SLOTS_MAX);
+	while (count--) {
+		device_add(p, "pcie-port");
+		place_next_slot(&p->next);
+	}
+	return 0;
+}
+
 static bool screen_waits(const struct planner *p)
 {
 	switch (p->in->screen->wait) {
@@ -405,9 +424,8 @@ static int screen_plan(struct planner *p)
 			 screen->height);
 	device_add(p, "fbuf,%s=%s%s%s%s%s%s%s",
 		   screen->is_unix ? "unix" : "tcp", quoted, size,
-		   vga ? ",vga=" : "", or_empty(vga),
-		   video[0] ? ",rom=" : "", video,
-		   p->plan->waits ? ",wait" : "");
+		   vga ? ",vga=" : "", or_empty(vga), video[0] ? ",rom=" : "",
+		   video, p->plan->waits ? ",wait" : "");
 	place_next_slot(&p->next);
 	return 0;
 }
@@ -472,6 +490,8 @@ static int devices_plan(struct planner *p)
 	if (conf_bool(p->conf, "virt_random", false))
 		simple_plan(p, "virtio-rnd");
 	rc = passthru_plan(p);
+	if (rc == 0)
+		rc = slots_plan(p);
 	if (rc == 0)
 		rc = screen_plan(p);
 	if (rc < 0)
