@@ -41,6 +41,7 @@ struct model_env {
 	struct irq_shared *lines;
 	struct memmap *memmap;
 	struct pci_host *pci;
+	struct pci_dev *upstream; /* bridge to go behind; NULL: a root bus */
 	struct evloop *loop;
 	struct input_hub *input; /* backend/input.h; NULL in most tests */
 	const struct clock *clock;

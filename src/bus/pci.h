@@ -18,10 +18,19 @@
  * routing and status, MSI and MSI-X capability state, MSI-X table and PBA.
  * Model does: BAR contents, and anything it hooks through pci_ops.
  *
+ * A bridge (pci_bridge_init()) is a function with a type 1 header and a bus of
+ * its own, on which one slot has functions: the link of a PCI Express port.
+ * Which bus number reaches them is what the guest wrote into the bridge, looked
+ * up at each access; numbers of root buses are fixed and win. A function behind
+ * a bridge keeps in dev->addr the place that the user named, which is that of
+ * its bridge (0:6:1 is function 1 behind the bridge at 0:6:0).
+ *
  * Locking: dev->lock is held around every hook and every BAR handler of that
  * device. pci_intx_set(), pci_msi_raise() and pci_msix_raise() must be called
- * with it held (a device's event thread takes it first). Lock order: dev->lock,
- * then the address spaces' and interrupt controller's own locks.
+ * with it held (a device's event thread takes it first). Lock order: the host's
+ * lock of who is where (read for a config access, written to add or remove),
+ * dev->lock, then a bridge's lock of its windows, the address spaces' and the
+ * interrupt controller's own locks. No two functions' locks are held at once.
  *
  * Sources: PCI Local Bus 3.0 (config space ch. 6, MSI 6.8), PCI Express Base
  * 5.0 (ECAM 7.2.2, extended capabilities 7.6), names from <linux/pci_regs.h>.
@@ -44,6 +53,7 @@
 
 struct pci_host;
 struct pci_dev;
+struct pci_bridge;
 
 struct pci_addr {
 	uint8_t bus, slot, func;
@@ -112,7 +122,9 @@ struct pci_msix_entry { /* as in the table, little-endian fields */
 struct pci_dev {
 	char name[48]; /* "0:6:0 passthru": for messages */
 	struct pci_addr addr;
-	struct pci_host *host; /* set by pci_host_add() */
+	struct pci_host *host;	   /* set by pci_host_add() */
+	struct pci_dev *upstream;  /* the bridge above; NULL: on a root bus */
+	struct pci_bridge *bridge; /* NULL: not a bridge */
 	const struct pci_ops *ops;
 	void *ctx; /* the model */
 	pthread_mutex_t lock;
@@ -202,6 +214,31 @@ void pci_set32(struct pci_dev *dev, unsigned off, uint32_t v);
 void pci_wmask16(struct pci_dev *dev, unsigned off, uint16_t v);
 void pci_wmask32(struct pci_dev *dev, unsigned off, uint32_t v);
 
+struct pci_window {
+	uint64_t base, size;
+};
+struct pci_windows {
+	struct pci_window io, mem32, mem64;
+};
+
+/*
+ * Makes a function without BARs a bridge: header, bus numbers, windows (I/O of
+ * 16 bits, memory, prefetchable memory of 64 bits). It forwards nothing until
+ * told to. `room` (sizes; NULL: none): what pci_host_assign() gives it at
+ * least, for functions that come later.
+ */
+MUST_CHECK int pci_bridge_init(struct pci_dev *dev,
+			       const struct pci_windows *room);
+/* Down: config accesses of what is behind it find nothing. Any thread. */
+void pci_bridge_set_link(struct pci_dev *bridge, bool up);
+/*
+ * Function behind it, NULL: none. Where functions come and go at run time, on
+ * the thread that adds and removes them.
+ */
+struct pci_dev *pci_bridge_child(const struct pci_dev *bridge, unsigned func);
+/* As the guest programmed it; 0: not yet. */
+uint8_t pci_bridge_secondary(const struct pci_dev *bridge);
+
 /* ---- interrupts (dev->lock held) ---- */
 
 /* Level of the function's INTx; honours COMMAND.INTX_DISABLE. */
@@ -229,6 +266,9 @@ void pci_msix_raise(struct pci_dev *dev, unsigned vector);
 void pci_msix_send_pending(struct pci_dev *dev, unsigned vector);
 /* Sets or clears a pending bit (a model that routes vectors itself). */
 void pci_msix_set_pending(struct pci_dev *dev, unsigned vector, bool pending);
+
+/* Guest access of 1, 2 or 4 bytes inside one dword; takes dev->lock. */
+uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size);
 
 bool pci_bus_master(const struct pci_dev *dev); /* COMMAND.MASTER */
 
@@ -266,14 +306,26 @@ void pci_host_set_cf9(struct pci_host *host,
 		      const struct aspace_region *region);
 
 /*
- * Puts a function at dev->addr; the host then owns it. -EEXIST with bhyve's
- * sentence when the place is taken.
+ * Puts a function at dev->addr, or as function addr.func behind dev->upstream;
+ * the host then owns it. -EEXIST with bhyve's sentence when the place is taken.
+ * While vCPUs run only behind a bridge.
  */
 MUST_CHECK int pci_host_add(struct pci_host *host, struct pci_dev *dev,
 			    struct err *err);
+/*
+ * Takes a function behind a bridge out, any time: no access begins after this,
+ * none of config space is under way. The function is its owner's again, but its
+ * memory must stay until the host is destroyed: a trapped access of a BAR may
+ * have found its region just before.
+ */
+void pci_host_remove(struct pci_host *host, struct pci_dev *dev);
+/* On a root bus, by place. */
 struct pci_dev *pci_host_find(struct pci_host *host, struct pci_addr addr);
 typedef int pci_dev_fn(void *ctx, struct pci_dev *dev);
-/* In bus, slot, function order; stops at the first non-zero result. */
+/*
+ * In bus, slot, function order, what is behind a bridge right after it; stops
+ * at the first non-zero result. Not from a config space hook.
+ */
 int pci_host_for_each(struct pci_host *host, pci_dev_fn *fn, void *ctx);
 
 /* Multi-function bits; -EINVAL naming a slot whose function 0 is missing. */
@@ -282,25 +334,26 @@ MUST_CHECK int pci_host_finish(struct pci_host *host, struct err *err);
 /*
  * Address plan. A 64-bit memory BAR goes to mem64 when it is prefetchable or
  * larger than PCI_LOW_BAR_MAX, everything else to mem32; largest first,
- * naturally aligned. The windows used per bus are remembered for ACPI.
+ * naturally aligned. The windows used per bus are remembered for ACPI. Bridges
+ * get windows for what is behind them and bus numbers that follow their root
+ * bus's; behind a bridge only prefetchable BARs can be in mem64.
  */
 #define PCI_LOW_BAR_MAX (32ull << 20)
-struct pci_window {
-	uint64_t base, size;
-};
-struct pci_windows {
-	struct pci_window io, mem32, mem64;
-};
 /* What mem64 must hold (size and the largest alignment) before it is placed. */
 void pci_host_mem64_need(struct pci_host *host, uint64_t *ret_size,
 			 uint64_t *ret_align);
-/* -ENOSPC naming the BAR, its size and the window it does not fit into. */
+/*
+ * -ENOSPC naming the BAR, its size and the window it does not fit into, or the
+ * bridge for which no bus number is left.
+ */
 MUST_CHECK int pci_host_assign(struct pci_host *host,
 			       const struct pci_windows *windows,
 			       bool enable_decode, struct err *err);
 /* Part of the windows that a root bus decodes; size 0: none. */
 struct pci_windows pci_host_bus_windows(struct pci_host *host, uint8_t bus);
 bool pci_host_bus_used(struct pci_host *host, uint8_t bus);
+/* The last number that belongs to a root bus: its own without bridges. */
+uint8_t pci_host_bus_last(struct pci_host *host, uint8_t bus);
 
 /* GSI of slot/pin (pin 1-4) on any root bus: the fixed swizzle ACPI names. */
 static inline unsigned pci_swizzle_gsi(unsigned slot, unsigned pin)

@@ -68,6 +68,10 @@ static bool bar_wanted(const struct pci_dev *dev, unsigned index, uint64_t base)
 
 	if (!dev->host || base == 0 || range_end(base, bar->size, &end))
 		return false;
+	if (dev->upstream &&
+	    !pci_bridge_forwards(dev->upstream, bar->kind == PCI_BAR_IO, base,
+				 bar->size))
+		return false;
 	if (bar->kind == PCI_BAR_IO)
 		return (command & PCI_COMMAND_IO) && end <= 0x10000;
 	/* The answer to a sizing probe is no address. */
@@ -218,6 +222,8 @@ static void cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
 	    touches(off, size, PCI_BASE_ADDRESS_0, 24) ||
 	    touches(off, size, PCI_ROM_ADDRESS, 4))
 		pci_bars_sync(dev);
+	if (dev->bridge && pci_bridge_concerned(off, size))
+		pci_bridge_sync(dev);
 	pci_msi_cfg_written(dev, off, size);
 	if (dev->ops->cfg_written)
 		dev->ops->cfg_written(dev, off, size);
@@ -233,6 +239,22 @@ static int unblock(void *ctx UNUSED, struct pci_dev *dev)
 	return 0;
 }
 
+/* What is behind a bridge appears where the bridge now forwards. */
+static void children_sync(struct pci_dev *bridge)
+{
+	unsigned func;
+
+	for (func = 0; func < 8; func++) {
+		struct pci_dev *child = pci_bridge_child(bridge, func);
+
+		if (!child)
+			continue;
+		pthread_mutex_lock(&child->lock);
+		pci_bars_sync(child);
+		pthread_mutex_unlock(&child->lock);
+	}
+}
+
 void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
 		       uint32_t value)
 {
@@ -241,7 +263,9 @@ void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
 	pthread_mutex_lock(&dev->lock);
 	cfg_write_locked(dev, off, size, value);
 	pthread_mutex_unlock(&dev->lock);
+	if (dev->bridge && pci_bridge_concerned(off, size))
+		children_sync(dev);
 	/* A BAR went away: another one may have waited for its place. */
 	if (pci_host_room(dev->host) != room)
-		(void)pci_host_for_each(dev->host, unblock, NULL);
+		(void)pci_host_walk(dev->host, unblock, NULL);
 }

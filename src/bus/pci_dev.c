@@ -72,6 +72,7 @@ void pci_dev_fini(struct pci_dev *dev)
 {
 	if (!dev->cfg)
 		return;
+	pci_bridge_fini(dev);
 	pthread_mutex_destroy(&dev->lock);
 	free(dev->msix);
 	free(dev->msix_pending);

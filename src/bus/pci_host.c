@@ -2,9 +2,11 @@
 /*
  * The PCI host bridge: who sits where, config mechanism #1 and ECAM.
  *
- * Locking: devices are added before vCPUs run, so the table is read without a
- * lock; the address latch of mechanism #1 is one atomic word, as concurrent
- * users must serialise themselves on hardware too.
+ * Locking: root buses are filled before vCPUs run; what is behind a bridge may
+ * come and go. `tree` is held for reading from looking a function up to the end
+ * of the access, so that none vanishes under it. The address latch of mechanism
+ * #1 is one atomic word, as concurrent users must serialise themselves on
+ * hardware too.
  */
 #include <string.h>
 
@@ -13,12 +15,16 @@
 
 #define CF8_ENABLE    0x80000000u
 #define FUNCS_PER_BUS 256u
+#define BRIDGE_FUNCS  8u
 #define ECAM_BYTES    (256ull << 20)
 
 struct pci_host {
 	struct pci_host_params params;
 	/* One table per bus in use, indexed slot << 3 | func. */
 	struct pci_dev **bus[256];
+	pthread_rwlock_t tree;
+	struct pci_dev *bridge[FUNCS_PER_BUS]; /* on root buses */
+	unsigned bridges;
 	struct pci_windows windows[256];
 	uint32_t cf8;
 	unsigned room;			 /* atomic: counts BARs that left */
@@ -78,14 +84,50 @@ struct pci_dev *pci_host_find(struct pci_host *host, struct pci_addr addr)
 	return table ? table[(addr.slot & 31) << 3 | (addr.func & 7)] : NULL;
 }
 
+/*
+ * Who answers for a bus, device, function number; `tree` held. The guest may
+ * write any numbers into bridges: a root bus keeps its own, then the first
+ * bridge that claims the number has it.
+ */
 static struct pci_dev *find_id(struct pci_host *host, unsigned id)
 {
-	struct pci_addr addr = {
-	    .bus = (uint8_t)(id >> 8),
-	    .slot = (id >> 3) & 31,
-	    .func = id & 7,
-	};
-	return pci_host_find(host, addr);
+	uint8_t bus = (uint8_t)(id >> 8);
+	unsigned i;
+
+	if (host->bus[bus])
+		return host->bus[bus][id & 0xff];
+	for (i = 0; i < host->bridges; i++)
+		if (pci_bridge_routes(host->bridge[i], bus))
+			return (id & 0xff) < BRIDGE_FUNCS
+				   ? pci_bridge_target(host->bridge[i], id & 7)
+				   : NULL;
+	return NULL;
+}
+
+static uint32_t id_read(struct pci_host *host, unsigned id, unsigned off,
+			unsigned size)
+{
+	uint32_t v = UINT32_MAX;
+	struct pci_dev *dev;
+
+	pthread_rwlock_rdlock(&host->tree);
+	dev = find_id(host, id);
+	if (dev)
+		v = pci_dev_cfg_read(dev, off, size);
+	pthread_rwlock_unlock(&host->tree);
+	return v;
+}
+
+static void id_write(struct pci_host *host, unsigned id, unsigned off,
+		     unsigned size, uint32_t value)
+{
+	struct pci_dev *dev;
+
+	pthread_rwlock_rdlock(&host->tree);
+	dev = find_id(host, id);
+	if (dev)
+		pci_dev_cfg_write(dev, off, size, value);
+	pthread_rwlock_unlock(&host->tree);
 }
 
 static uint64_t cf9_read(const struct aspace_region *cf9)
@@ -130,37 +172,32 @@ static uint64_t cfc_read(void *ctx, uint64_t off, unsigned size)
 {
 	struct pci_host *host = ctx;
 	uint32_t cf8 = __atomic_load_n(&host->cf8, __ATOMIC_RELAXED);
-	struct pci_dev *dev = find_id(host, cf8 >> 8 & 0xffff);
 
-	if (!(cf8 & CF8_ENABLE) || !dev)
+	if (!(cf8 & CF8_ENABLE))
 		return UINT64_MAX;
-	return pci_dev_cfg_read(dev, (cf8 & 0xfc) + (unsigned)off, size);
+	return id_read(host, cf8 >> 8 & 0xffff, (cf8 & 0xfc) + (unsigned)off,
+		       size);
 }
 
 static void cfc_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 {
 	struct pci_host *host = ctx;
 	uint32_t cf8 = __atomic_load_n(&host->cf8, __ATOMIC_RELAXED);
-	struct pci_dev *dev = find_id(host, cf8 >> 8 & 0xffff);
 
-	if ((cf8 & CF8_ENABLE) && dev)
-		pci_dev_cfg_write(dev, (cf8 & 0xfc) + (unsigned)off, size,
-				  (uint32_t)value);
+	if (cf8 & CF8_ENABLE)
+		id_write(host, cf8 >> 8 & 0xffff, (cf8 & 0xfc) + (unsigned)off,
+			 size, (uint32_t)value);
 }
 
 static uint64_t ecam_read(void *ctx, uint64_t off, unsigned size)
 {
-	struct pci_dev *dev = find_id(ctx, (unsigned)(off >> 12));
-
-	return dev ? pci_dev_cfg_read(dev, off & 0xfff, size) : UINT64_MAX;
+	return id_read(ctx, (unsigned)(off >> 12), off & 0xfff, size);
 }
 
 static void ecam_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 {
-	struct pci_dev *dev = find_id(ctx, (unsigned)(off >> 12));
-
-	if (dev)
-		pci_dev_cfg_write(dev, off & 0xfff, size, (uint32_t)value);
+	id_write(ctx, (unsigned)(off >> 12), off & 0xfff, size,
+		 (uint32_t)value);
 }
 
 static int claim_regions(struct pci_host *host, struct err *err)
@@ -206,6 +243,7 @@ int pci_host_create(const struct pci_host_params *params, struct err *err,
 	if (!host)
 		return err_set(err, -ENOMEM, "pci: out of memory");
 	host->params = *params;
+	pthread_rwlock_init(&host->tree, NULL);
 	r = claim_regions(host, err);
 	if (r) {
 		pci_host_destroy(host);
@@ -233,12 +271,26 @@ uint64_t pci_host_ecam(const struct pci_host *host)
 	return __atomic_load_n(&host->params.ecam_base, __ATOMIC_ACQUIRE);
 }
 
-static int destroy_dev(void *ctx UNUSED, struct pci_dev *dev)
+static void destroy_dev(struct pci_dev *dev)
 {
 	pci_bars_unmap(dev);
 	if (dev->ops->destroy)
 		dev->ops->destroy(dev);
-	return 0;
+}
+
+/* What is behind a bridge goes before it. */
+static void destroy_tree(struct pci_dev *dev)
+{
+	struct pci_dev *child;
+	unsigned func;
+
+	for (func = 0; dev->bridge && func < BRIDGE_FUNCS; func++) {
+		child = pci_bridge_child(dev, func);
+		pci_bridge_set_child(dev, func, NULL);
+		if (child)
+			destroy_dev(child);
+	}
+	destroy_dev(dev);
 }
 
 void pci_host_set_cf9(struct pci_host *host, const struct aspace_region *region)
@@ -248,17 +300,41 @@ void pci_host_set_cf9(struct pci_host *host, const struct aspace_region *region)
 
 void pci_host_destroy(struct pci_host *host)
 {
-	unsigned i;
+	unsigned bus, i;
 
 	if (!host)
 		return;
-	(void)pci_host_for_each(host, destroy_dev, NULL);
-	for (i = 0; i < ARRAY_LEN(host->bus); i++)
-		free(host->bus[i]);
+	for (bus = 0; bus < ARRAY_LEN(host->bus); bus++)
+		for (i = 0; host->bus[bus] && i < FUNCS_PER_BUS; i++)
+			if (host->bus[bus][i])
+				destroy_tree(host->bus[bus][i]);
+	for (bus = 0; bus < ARRAY_LEN(host->bus); bus++)
+		free(host->bus[bus]);
 	aspace_remove(host->params.pio, &host->cf8_region);
 	aspace_remove(host->params.pio, &host->cfc_region);
 	aspace_remove(host->params.mmio, &host->ecam_region);
+	pthread_rwlock_destroy(&host->tree);
 	free(host);
+}
+
+static int occupied(struct pci_addr a, struct err *err)
+{
+	return err_set(err, -EEXIST, "pci slot %u:%u:%u already occupied!",
+		       a.bus, a.slot, a.func);
+}
+
+static int add_behind(struct pci_host *host, struct pci_dev *dev,
+		      struct err *err)
+{
+	int r = 0;
+
+	pthread_rwlock_wrlock(&host->tree);
+	if (pci_bridge_child(dev->upstream, dev->addr.func))
+		r = occupied(dev->addr, err);
+	else
+		pci_bridge_set_child(dev->upstream, dev->addr.func, dev);
+	pthread_rwlock_unlock(&host->tree);
+	return r;
 }
 
 int pci_host_add(struct pci_host *host, struct pci_dev *dev, struct err *err)
@@ -269,34 +345,96 @@ int pci_host_add(struct pci_host *host, struct pci_dev *dev, struct err *err)
 	if (a.slot > 31 || a.func > 7)
 		return err_set(err, -EINVAL, "pci slot %u:%u:%u: no such slot",
 			       a.bus, a.slot, a.func);
+	dev->host = host;
+	if (dev->upstream)
+		return add_behind(host, dev, err);
 	if (!*table)
 		*table = calloc(FUNCS_PER_BUS, sizeof(**table));
 	if (!*table)
 		return err_set(err, -ENOMEM, "pci: out of memory");
 	if (pci_host_find(host, a))
-		return err_set(err, -EEXIST,
-			       "pci slot %u:%u:%u already occupied!", a.bus,
-			       a.slot, a.func);
-	dev->host = host;
+		return occupied(a, err);
+	if (dev->bridge && host->bridges == ARRAY_LEN(host->bridge))
+		return err_set(err, -ENOSPC, "%s: more than %u bridges",
+			       dev->name, FUNCS_PER_BUS);
+	if (dev->bridge)
+		host->bridge[host->bridges++] = dev;
 	(*table)[a.slot << 3 | a.func] = dev;
 	return 0;
 }
 
-int pci_host_for_each(struct pci_host *host, pci_dev_fn *fn, void *ctx)
+void pci_host_remove(struct pci_host *host, struct pci_dev *dev)
+{
+	pthread_rwlock_wrlock(&host->tree);
+	pci_bridge_set_child(dev->upstream, dev->addr.func, NULL);
+	pthread_rwlock_unlock(&host->tree);
+	pci_bars_unmap(dev);
+}
+
+static int walk_tree(struct pci_dev *dev, pci_dev_fn *fn, void *ctx)
+{
+	int r = fn(ctx, dev);
+	unsigned func;
+
+	for (func = 0; dev->bridge && func < BRIDGE_FUNCS && !r; func++) {
+		struct pci_dev *child = pci_bridge_child(dev, func);
+
+		if (child)
+			r = fn(ctx, child);
+	}
+	return r;
+}
+
+int pci_host_walk(struct pci_host *host, pci_dev_fn *fn, void *ctx)
 {
 	unsigned bus, i;
+	int r = 0;
+
+	for (bus = 0; bus < ARRAY_LEN(host->bus) && !r; bus++)
+		for (i = 0; host->bus[bus] && i < FUNCS_PER_BUS && !r; i++)
+			if (host->bus[bus][i])
+				r = walk_tree(host->bus[bus][i], fn, ctx);
+	return r;
+}
+
+int pci_host_for_each(struct pci_host *host, pci_dev_fn *fn, void *ctx)
+{
 	int r;
 
-	for (bus = 0; bus < ARRAY_LEN(host->bus); bus++) {
-		for (i = 0; host->bus[bus] && i < FUNCS_PER_BUS; i++) {
-			struct pci_dev *dev = host->bus[bus][i];
+	pthread_rwlock_rdlock(&host->tree);
+	r = pci_host_walk(host, fn, ctx);
+	pthread_rwlock_unlock(&host->tree);
+	return r;
+}
 
-			r = dev ? fn(ctx, dev) : 0;
-			if (r)
-				return r;
-		}
-	}
-	return 0;
+static bool has_bridge(const struct pci_host *host, uint8_t bus)
+{
+	unsigned i;
+
+	for (i = 0; i < host->bridges; i++)
+		if (host->bridge[i]->addr.bus == bus)
+			return true;
+	return false;
+}
+
+uint8_t pci_host_bus_last(struct pci_host *host, uint8_t bus)
+{
+	uint8_t last = bus;
+
+	if (!has_bridge(host, bus))
+		return bus;
+	while (last < UINT8_MAX && !host->bus[last + 1])
+		last++;
+	return last;
+}
+
+static struct pci_dev *function_zero(const struct pci_dev *dev)
+{
+	struct pci_addr addr = dev->addr;
+
+	addr.func = 0;
+	return dev->upstream ? pci_bridge_child(dev->upstream, 0)
+			     : pci_host_find(dev->host, addr);
 }
 
 static int finish_dev(void *ctx, struct pci_dev *dev)
@@ -306,8 +444,7 @@ static int finish_dev(void *ctx, struct pci_dev *dev)
 
 	if (dev->addr.func == 0)
 		return 0;
-	zero = find_id(dev->host, (unsigned)dev->addr.bus << 8 |
-				      (unsigned)dev->addr.slot << 3);
+	zero = function_zero(dev);
 	if (!zero)
 		return err_set(
 		    err, -EINVAL,

@@ -21,12 +21,48 @@ unsigned pci_host_room(struct pci_host *host);
 void pci_host_room_made(struct pci_host *host);
 struct pci_windows *pci_host_windows(struct pci_host *host, uint8_t bus);
 
+/*
+ * Windows of an address plan and of a bridge, where MEM64 is the prefetchable
+ * one.
+ */
+enum pci_window_kind {
+	PCI_WIN_IO,
+	PCI_WIN_MEM32,
+	PCI_WIN_MEM64,
+	PCI_WIN_KINDS
+};
+
+/* ---- pci_bridge.c ---- */
+
+void pci_bridge_fini(struct pci_dev *dev);
+/* Does a config access of bus number `bus` go to what is behind it? */
+bool pci_bridge_routes(const struct pci_dev *bridge, uint8_t bus);
+/* The child where config accesses reach it, else NULL; host's lock held. */
+struct pci_dev *pci_bridge_target(const struct pci_dev *bridge, unsigned func);
+void pci_bridge_set_child(struct pci_dev *bridge, unsigned func,
+			  struct pci_dev *child);
+const struct pci_windows *pci_bridge_room(const struct pci_dev *bridge);
+/* Does it forward [base, base+size) of this space? Takes its windows' lock. */
+bool pci_bridge_forwards(const struct pci_dev *bridge, bool io, uint64_t base,
+			 uint64_t size);
+/* Window registers and bus numbers, as firmware would write them. */
+void pci_bridge_place(struct pci_dev *bridge, enum pci_window_kind kind,
+		      uint64_t base, uint64_t size);
+void pci_bridge_number(struct pci_dev *bridge, uint8_t primary,
+		       uint8_t secondary);
+/* Takes up what is in its registers; dev->lock held. */
+void pci_bridge_sync(struct pci_dev *bridge);
+/* Did a write of [off, off+size) change what it forwards? */
+bool pci_bridge_concerned(unsigned off, unsigned size);
+
+/* Like pci_host_for_each(), host's lock held. */
+int pci_host_walk(struct pci_host *host, pci_dev_fn *fn, void *ctx);
+
 /* Capability at `off`, or at the next free offset when off is 0. */
 MUST_CHECK int pci_place_cap(struct pci_dev *dev, uint8_t id, unsigned off,
 			     unsigned len);
 
-/* Guest access of 1, 2 or 4 bytes inside one dword; takes dev->lock. */
-uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size);
+/* As pci_dev_cfg_read(). */
 void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
 		       uint32_t value);
 

@@ -44,12 +44,13 @@ static void client_line(struct client *client, const char *line)
 	struct control *control = client->control;
 	char reply[CONTROL_LINE_MAX];
 	enum control_command command;
+	const char *args;
 	size_t len;
 
-	if (control_parse(line, &command))
+	if (control_parse(line, &command, &args))
 		snprintf(reply, sizeof(reply), "error unknown command");
 	else
-		control->ops->command(control->ctx, command, reply,
+		control->ops->command(control->ctx, command, args, reply,
 				      sizeof(reply) - 1);
 	len = strlen(reply);
 	reply[len++] = '\n';

@@ -21,8 +21,8 @@ struct control;
 
 struct control_ops {
 	/* Runs a command; the reply line without newline goes to buf. */
-	void (*command)(void *ctx, enum control_command command, char *buf,
-			size_t size);
+	void (*command)(void *ctx, enum control_command command,
+			const char *args, char *buf, size_t size);
 	/* The supervisor closed the status pipe. */
 	void (*orphaned)(void *ctx);
 };

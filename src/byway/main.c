@@ -21,6 +21,7 @@
 #include "byway/control.h"
 #include "byway/options.h"
 #include "byway/sandbox.h"
+#include "machine/hotplug.h"
 #include "machine/machine.h"
 
 struct program {
@@ -115,10 +116,11 @@ static int open_signals(struct program *p, struct err *err)
 	return r ? err_sys(err, r, "signals") : 0;
 }
 
-static void run_command(void *ctx, enum control_command command, char *buf,
-			size_t size)
+static void run_command(void *ctx, enum control_command command,
+			const char *args, char *buf, size_t size)
 {
 	struct program *p = ctx;
+	struct err err = {0};
 
 	snprintf(buf, size, "ok");
 	if (!p->machine) {
@@ -141,6 +143,18 @@ static void run_command(void *ctx, enum control_command command, char *buf,
 	case CONTROL_STATS:
 		memcpy(buf, "ok ", 3);
 		machine_stats(p->machine, buf + 3, size - 3);
+		break;
+	case CONTROL_SLOTS:
+		memcpy(buf, "ok ", 3);
+		hotplug_slots(machine_hotplug(p->machine), buf + 3, size - 3);
+		break;
+	case CONTROL_ATTACH:
+		if (hotplug_attach(machine_hotplug(p->machine), args, &err))
+			snprintf(buf, size, "error %s", err.msg);
+		break;
+	case CONTROL_DETACH:
+		if (hotplug_detach(machine_hotplug(p->machine), args, &err))
+			snprintf(buf, size, "error %s", err.msg);
 		break;
 	}
 }

@@ -314,7 +314,8 @@ static void bus_resources(struct aml *a, const struct machine_desc *desc,
 
 	aml_name(a, "_CRS");
 	aml_resources(a);
-	aml_res_bus_window(a, bus->bus, bus->bus);
+	aml_res_bus_window(a, bus->bus,
+			   bus->last > bus->bus ? bus->last : bus->bus);
 	if (bus->bus == 0)
 		legacy_io(a, desc);
 	if (w->io.size)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "machine/ports.h"
+
 #define INDEX_MAX 65535u
 #define PATH_ROOM 96u
 
@@ -13,6 +15,7 @@ struct entry {
 };
 
 struct order {
+	struct cfg *root;
 	struct entry entry[BOOTORDER_MAX];
 	unsigned count;
 };
@@ -67,6 +70,27 @@ static void write_path(struct entry *entry, const struct shape *shape,
 		 shape->node, slot, rest);
 }
 
+/* A function behind a port of its slot: there, device 0 has all functions. */
+static void write_port_path(struct entry *entry, const unsigned at[3])
+{
+	snprintf(entry->path, sizeof(entry->path),
+		 at[2] ? "/pci@i0cf8/pci-bridge@%x/pci@0,%x"
+		       : "/pci@i0cf8/pci-bridge@%x/pci@0",
+		 at[1], at[2]);
+}
+
+static bool has_port(struct cfg *root, struct cfg *func, const unsigned at[3])
+{
+	const struct pci_addr addr = {(uint8_t)at[0], (uint8_t)at[1],
+				      (uint8_t)at[2]};
+	const char *device = cfg_raw(func, "device");
+	enum port_kind kind;
+
+	return device && !strcmp(device, "passthru") &&
+	       !ports_wanted(root, addr, func, NULL, &kind) &&
+	       kind != PORT_NONE;
+}
+
 /* Adds `node`, the function's or a port's, when it has a bootindex. */
 static int add(struct order *order, struct cfg *func, struct cfg *node,
 	       const unsigned at[3], struct err *err)
@@ -101,7 +125,11 @@ static int add(struct order *order, struct cfg *func, struct cfg *node,
 			       "%s.bootindex: more than %u devices", path,
 			       BOOTORDER_MAX);
 	order->entry[order->count].index = (unsigned)index;
-	write_path(&order->entry[order->count++], shape, at, (unsigned)port);
+	if (has_port(order->root, func, at))
+		write_port_path(&order->entry[order->count++], at);
+	else
+		write_path(&order->entry[order->count++], shape, at,
+			   (unsigned)port);
 	return 0;
 }
 
@@ -150,6 +178,7 @@ int bootorder_build(struct cfg *root, struct err *err, struct tbuf *out)
 
 	if (!order)
 		return err_set(err, -ENOMEM, "boot order: out of memory");
+	order->root = root;
 	r = collect(order, cfg_first(cfg_find(root, "pci")), 0, at, err);
 	if (r || !order->count)
 		return r;

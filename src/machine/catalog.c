@@ -10,6 +10,7 @@
 #include "dev/hostbridge.h"
 #include "dev/lpc.h"
 #include "dev/nvme/nvme_model.h"
+#include "dev/pcie_port.h"
 #include "dev/virtio_models.h"
 #include "dev/virtio_scsi/virtio_scsi_model.h"
 #include "dev/xhci/xhci_model.h"
@@ -21,6 +22,7 @@ static const struct pci_model *const models[] = {
     &virtio_rnd_model, &virtio_scsi_model,    &ahci_model,
     &ahci_hd_model,    &ahci_cd_model,	      &nvme_model,
     &e1000_model,      &fbuf_model,	      &xhci_model,
+    &pcie_port_model,
 };
 
 const struct pci_model *catalog_at(size_t i)

@@ -40,6 +40,7 @@ struct tpm_acpi;
 
 struct desc_bus {
 	uint8_t bus;
+	uint8_t last;	/* of the bus numbers below it; its own: no bridge */
 	uint32_t slots; /* bit n: slot n has a device */
 	struct pci_windows windows;
 };

@@ -162,6 +162,7 @@ static unsigned describe_buses(struct pci_host *pci,
 			continue;
 		buses[n] = (struct desc_bus){
 		    .bus = (uint8_t)i,
+		    .last = pci_host_bus_last(pci, (uint8_t)i),
 		    .slots = buses[i].slots,
 		    .windows = pci_host_bus_windows(pci, (uint8_t)i),
 		};

@@ -21,9 +21,11 @@
 #include "kvm/kvm.h"
 #include "machine/catalog.h"
 #include "machine/firmware.h"
+#include "machine/hotplug.h"
 #include "machine/layout.h"
 #include "machine/load.h"
 #include "machine/plan.h"
+#include "machine/ports.h"
 #include "vfio/vfio.h"
 
 #define MMIO_LIMIT    (1ull << 52)
@@ -46,6 +48,7 @@ struct machine {
 	struct irq_shared *lines;
 	struct pci_host *pci;
 	struct vfio_ctx *vfio;
+	struct hotplug *hotplug;
 	struct input_hub *input;
 	struct hpet *hpet; /* NULL: left out */
 	struct rtc *rtc;   /* NULL: none; for the HPET */
@@ -247,6 +250,14 @@ static int vfio_group_del(void *ctx, int group_fd)
 	return kvm_vm_vfio_del(ctx, group_fd);
 }
 
+static bool device_leaves(void *ctx, struct pci_dev *dev, bool broken,
+			  const char *why)
+{
+	struct machine *m = ctx;
+
+	return hotplug_leave(m->hotplug, dev, broken, why);
+}
+
 static int create_vfio(struct machine *m, struct err *err)
 {
 	struct vfio_params params = {
@@ -258,6 +269,8 @@ static int create_vfio(struct machine *m, struct err *err)
 	    .kvm_ctx = m->kvm,
 	    .event = m->params.event,
 	    .event_ctx = m->params.event_ctx,
+	    .leave = device_leaves,
+	    .leave_ctx = m,
 	};
 
 	return vfio_ctx_create(&params, err, &m->vfio);
@@ -268,7 +281,8 @@ static int create_device(struct machine *m, struct cfg *node,
 {
 	const char *name = cfg_raw(node, "device");
 	const struct pci_model *model = name ? catalog_find(name) : NULL;
-	int r;
+	struct model_env env = m->env;
+	int r = 0;
 
 	if (!model)
 		return err_set(
@@ -282,7 +296,10 @@ static int create_device(struct machine *m, struct cfg *node,
 		if (layout_check_available(&m->layout, err))
 			return -ENOMEM;
 	}
-	r = model->create(&m->env, addr, node, err);
+	if (model == &passthru_model)
+		r = ports_above(&m->env, addr, node, err, &env.upstream);
+	if (!r)
+		r = model->create(&env, addr, node, err);
 	if (r)
 		err_prefix(err, "pci slot %u:%u:%u %s", addr.bus, addr.slot,
 			   addr.func, model->name);
@@ -342,7 +359,10 @@ static int create_devices(struct machine *m, struct err *err)
 		return err_set(err, -EINVAL,
 			       "lpc: a serial port needs the LPC bridge; add"
 			       " -s 31,lpc");
-	return pci_host_finish(m->pci, err);
+	if (pci_host_finish(m->pci, err))
+		return -EINVAL;
+	ports_settle(m->pci);
+	return 0;
 }
 
 static int note_fbuf(void *ctx, struct pci_dev *dev)
@@ -393,6 +413,27 @@ static int create_others(struct machine *m, struct err *err)
 	if (!r && m->wants_firmware)
 		r = firmware_create(&m->env, err, &m->firmware);
 	return r;
+}
+
+/* For the first device of a running guest. */
+static int may_lock_memory(void *ctx, struct err *err)
+{
+	struct machine *m = ctx;
+
+	return m->wired ? 0 : layout_check_available(&m->layout, err);
+}
+
+static int create_hotplug(struct machine *m, struct err *err)
+{
+	const struct hotplug_params params = {
+	    .env = &m->env,
+	    .lock_memory = may_lock_memory,
+	    .ctx = m,
+	    .event = m->params.event,
+	    .event_ctx = m->params.event_ctx,
+	};
+
+	return hotplug_create(&params, err, &m->hotplug);
 }
 
 static int assign_addresses(struct machine *m, struct err *err)
@@ -484,6 +525,8 @@ static int machine_build(struct machine *m, struct err *err)
 		r = assign_addresses(m, err);
 	if (!r)
 		r = create_others(m, err);
+	if (!r)
+		r = create_hotplug(m, err);
 	/* Passthrough has pinned everything already. */
 	if (!r && m->wired && !vfio_memory_pinned(m->vfio))
 		r = gmem_lock(m->gmem, err);
@@ -565,6 +608,8 @@ int machine_stop(struct machine *m, enum vm_end *ret_end, const char **ret_why)
 	/* DMA and interrupts first: memory is about to be reused. */
 	vfio_quiesce_all(m->vfio);
 	kvm_vm_stop(m->kvm);
+	hotplug_destroy(m->hotplug);
+	m->hotplug = NULL;
 	r = vfio_reset_all(m->vfio);
 	*ret_end = m->ended ? m->end : VM_END_ERROR;
 	*ret_why = m->ended ? m->why : "the event loop failed";
@@ -577,6 +622,7 @@ void machine_destroy(struct machine *m)
 		return;
 	if (m->kvm)
 		kvm_vm_stop(m->kvm);
+	hotplug_destroy(m->hotplug);
 	firmware_destroy(m->firmware);
 	tpm_crb_destroy(m->tpm);
 	hpet_destroy(m->hpet);
@@ -598,6 +644,11 @@ bool machine_power_button(struct machine *m)
 	struct lpc *lpc = load_find_lpc(m->pci);
 
 	return lpc && lpc_power_button(lpc);
+}
+
+struct hotplug *machine_hotplug(struct machine *m)
+{
+	return m->hotplug;
 }
 
 void machine_stats(struct machine *m, char *buf, size_t size)

@@ -24,6 +24,7 @@
 #include "bus/model.h"
 #include "proto/status.h"
 
+struct hotplug;
 struct machine;
 
 struct machine_params {
@@ -55,6 +56,9 @@ void machine_destroy(struct machine *machine); /* NULL allowed */
 
 /* False when the guest has not enabled ACPI or there is no LPC bridge. */
 bool machine_power_button(struct machine *machine);
+
+/* For hot-plug (hotplug.h); valid until machine_stop(). */
+struct hotplug *machine_hotplug(struct machine *machine);
 
 /* One line of counters for `stats`. */
 void machine_stats(struct machine *machine, char *buf, size_t size);

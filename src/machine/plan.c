@@ -6,13 +6,14 @@
  * shell is made: a PCI function without contents that has the BARs which sysfs
  * tells of. The shells sit on a host bridge of their own and are given
  * addresses by the same code that later gives them to the guest's devices, so
- * plan and guest agree.
+ * plan and guest agree. Ports are bridges without contents in the same way.
  */
 #include "machine/plan.h"
 
 #include <string.h>
 
 #include "bus/pci.h"
+#include "machine/ports.h"
 
 #define SHELLS_MAX	 256u
 #define IORESOURCE_IO	 0x100u
@@ -71,20 +72,70 @@ static void shell_bars(struct shell *shell, const struct hostpci_dev *dev)
 
 static const struct pci_ops shell_ops = {0};
 
-static int shell_add(struct plan *plan, struct pci_addr at,
-		     const struct hostpci_dev *dev, struct err *err)
+static int shell_make(struct plan *plan, struct pci_addr at, const char *model,
+		      struct err *err, struct shell **ret_shell)
 {
 	struct shell *shell;
 
 	if (plan->shells == SHELLS_MAX)
-		return err_set(err, -ENOSPC, "%s: too many devices", dev->bdf);
+		return err_set(err, -ENOSPC, "too many devices");
 	shell = calloc(1, sizeof(*shell));
-	if (!shell ||
-	    pci_dev_init(&shell->pci, at, "passthru", &shell_ops, shell)) {
+	if (!shell || pci_dev_init(&shell->pci, at, model, &shell_ops, shell)) {
 		free(shell);
-		return err_set(err, -ENOMEM, "%s: out of memory", dev->bdf);
+		return err_set(err, -ENOMEM, "out of memory");
 	}
 	plan->shell[plan->shells++] = shell;
+	*ret_shell = shell;
+	return 0;
+}
+
+static int port_add(struct plan *plan, struct pci_addr at,
+		    const struct pci_windows *room, struct err *err,
+		    struct pci_dev **ret_port)
+{
+	struct shell *shell;
+	int r = shell_make(plan, at, "pcie-port", err, &shell);
+
+	if (!r && pci_bridge_init(&shell->pci, room))
+		r = err_set(err, -ENOMEM, "out of memory");
+	if (!r)
+		r = pci_host_add(plan->pci, &shell->pci, err);
+	if (!r)
+		*ret_port = &shell->pci;
+	return r;
+}
+
+/* The port that a function asks for: made for the first one that does. */
+static int port_for(struct plan *plan, struct cfg *node, struct pci_addr at,
+		    struct err *err, struct pci_dev **ret_port)
+{
+	enum port_kind kind;
+	int r = ports_wanted(plan->params.root, at, node, err, &kind);
+
+	*ret_port = NULL;
+	if (r || kind == PORT_NONE)
+		return r;
+	at.func = 0;
+	*ret_port = pci_host_find(plan->pci, at);
+	if (*ret_port && !(*ret_port)->bridge)
+		return err_set(err, -EEXIST,
+			       "pci slot %u:%u:0 already occupied!", at.bus,
+			       at.slot);
+	return *ret_port ? 0 : port_add(plan, at, NULL, err, ret_port);
+}
+
+static int shell_add(struct plan *plan, struct cfg *node, struct pci_addr at,
+		     const struct hostpci_dev *dev, struct err *err)
+{
+	struct pci_dev *port;
+	struct shell *shell;
+	int r = port_for(plan, node, at, err, &port);
+
+	if (!r)
+		r = shell_make(plan, at, "passthru", err, &shell);
+	if (r)
+		return r;
+	shell->pci.upstream = port;
 	snprintf(shell->bdf, sizeof(shell->bdf), "%s", dev->bdf);
 	shell_bars(shell, dev);
 	return pci_host_add(plan->pci, &shell->pci, err);
@@ -149,7 +200,7 @@ static int node_plan(struct plan *plan, struct cfg *node, struct pci_addr at,
 	if (!r)
 		r = hostpci_answers(plan->host, dev, err);
 	if (!r)
-		r = shell_add(plan, at, dev, err);
+		r = shell_add(plan, node, at, dev, err);
 	if (r)
 		return err_prefix(err, "pci slot %u:%u:%u passthru", at.bus,
 				  at.slot, at.func);
@@ -169,6 +220,18 @@ static bool node_number(struct cfg *node, uint64_t max, uint8_t *ret_n)
 	return true;
 }
 
+/* An empty port keeps addresses free. */
+static int slot_free_plan(struct plan *plan, struct cfg *node,
+			  struct pci_addr at, struct err *err)
+{
+	struct pci_windows room;
+	struct pci_dev *port;
+
+	if (pcie_port_room(node, NULL, &room))
+		return 0; /* creating it says what is wrong */
+	return port_add(plan, at, &room, err, &port);
+}
+
 static int slot_plan(struct plan *plan, struct cfg *slot, struct pci_addr at,
 		     struct err *err)
 {
@@ -178,9 +241,12 @@ static int slot_plan(struct plan *plan, struct cfg *slot, struct pci_addr at,
 
 	for (func = cfg_first(slot); func && !r; func = cfg_next(func)) {
 		name = cfg_raw(func, "device");
-		if (name && !strcmp(name, "passthru") &&
-		    node_number(func, 7, &at.func))
+		if (!name || !node_number(func, 7, &at.func))
+			continue;
+		if (!strcmp(name, "passthru"))
 			r = node_plan(plan, func, at, err);
+		else if (!strcmp(name, pcie_port_model.name))
+			r = slot_free_plan(plan, func, at, err);
 	}
 	return r;
 }

@@ -15,6 +15,9 @@ static const char *const control_names[] = {
     [CONTROL_RESET] = "reset",
     [CONTROL_POWEROFF] = "poweroff",
     [CONTROL_STATS] = "stats",
+    [CONTROL_SLOTS] = "slots",
+    [CONTROL_ATTACH] = "attach",
+    [CONTROL_DETACH] = "detach",
 };
 
 /* Text never carries control characters: a line stays a line, and what a
@@ -41,6 +44,13 @@ int status_format(const struct status *status, char *buf, size_t size)
 		    line, sizeof(line), "device %s %s reset %s %u %s%s%s",
 		    status->selector, status->bdf, status->method, status->ms,
 		    status->ok ? "ok" : "failed", gap, status->text);
+		break;
+	case STATUS_ATTACHED:
+	case STATUS_DETACHED:
+		len = snprintf(line, sizeof(line), "%s %s %s",
+			       status->kind == STATUS_ATTACHED ? "attached"
+							       : "detached",
+			       status->selector, status->bdf);
 		break;
 	case STATUS_LOG:
 		len = snprintf(line, sizeof(line), "log %s", status->text);
@@ -139,14 +149,22 @@ static bool method_valid(const char *text)
 	return false;
 }
 
+static int parse_names(const char **rest, struct status *status)
+{
+	if (take_word(rest, status->selector, sizeof(status->selector)) < 0 ||
+	    take_word(rest, status->bdf, sizeof(status->bdf)) < 0 ||
+	    !device_valid(status))
+		return -EINVAL;
+	return 0;
+}
+
 static int parse_device(const char *rest, struct status *status)
 {
 	char word[16];
 	unsigned long ms;
 
-	if (take_word(&rest, status->selector, sizeof(status->selector)) < 0 ||
-	    take_word(&rest, status->bdf, sizeof(status->bdf)) < 0 ||
-	    !device_valid(status) || take_word(&rest, word, sizeof(word)) < 0 ||
+	if (parse_names(&rest, status) < 0 ||
+	    take_word(&rest, word, sizeof(word)) < 0 ||
 	    strcmp(word, "reset") != 0 ||
 	    take_word(&rest, status->method, sizeof(status->method)) < 0 ||
 	    !method_valid(status->method) ||
@@ -189,6 +207,13 @@ int status_parse(const char *line, struct status *ret_status)
 	} else if (strcmp(word, "device") == 0) {
 		status.kind = STATUS_DEVICE;
 		rc = parse_device(rest, &status);
+	} else if (strcmp(word, "attached") == 0 ||
+		   strcmp(word, "detached") == 0) {
+		status.kind =
+		    word[0] == 'a' ? STATUS_ATTACHED : STATUS_DETACHED;
+		rc = parse_names(&rest, &status);
+		if (rc == 0 && (*rest || rest[-1] == ' '))
+			rc = -EINVAL;
 	} else if (strcmp(word, "log") == 0) {
 		status.kind = STATUS_LOG;
 		strcpy(status.text, rest);
@@ -213,13 +238,27 @@ const char *control_name(enum control_command command)
 	return control_names[command];
 }
 
-int control_parse(const char *line, enum control_command *ret_command)
+static bool takes_args(enum control_command command)
 {
-	for (size_t i = 0; i < ARRAY_LEN(control_names); i++) {
-		if (strcmp(line, control_names[i]) == 0) {
-			*ret_command = (enum control_command)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return command == CONTROL_ATTACH || command == CONTROL_DETACH;
+}
+
+int control_parse(const char *line, enum control_command *ret_command,
+		  const char **ret_args)
+{
+	const char *space = strchrnul(line, ' ');
+	size_t i, len = (size_t)(space - line);
+
+	for (i = 0; i < ARRAY_LEN(control_names); i++)
+		if (strlen(control_names[i]) == len &&
+		    !strncmp(line, control_names[i], len))
+			break;
+	if (i == ARRAY_LEN(control_names) ||
+	    takes_args((enum control_command)i) != (*space && space[1]))
+		return -EINVAL;
+	if (*space && !space[1])
+		return -EINVAL;
+	*ret_command = (enum control_command)i;
+	*ret_args = *space ? space + 1 : space;
+	return 0;
 }

@@ -16,6 +16,8 @@
  *                                  device_specific|acpi|af_flr|none, OUTCOME
  *                                  ok|failed, TEXT what was verified or what
  *                                  is wrong (may be empty)
+ *   attached SEL BDF               a device came into the running guest
+ *   detached SEL BDF               it left; the host's again
  *   log TEXT                       an event worth the guest's own log
  *   error TEXT                     why byway is about to exit with status 4
  *   exit STATUS TEXT               last line of an orderly exit
@@ -30,6 +32,10 @@
  *   reset          end at once as a reboot (exit status 0)
  *   poweroff       end at once as a power-off (exit status 1)
  *   stats          counters: "ok exits=N ..."
+ *   slots          hot-plug slots: "ok 8=empty 9=3/0/0 10=4/0/0+4/0/1,leaving"
+ *   attach SLOT ADDRESS[,OPTION]... [ADDRESS...]
+ *                  plugs functions of the host into an empty slot
+ *   detach SLOT    presses the slot's button; `slots` tells when it is empty
  *
  * Parsing never trusts the peer: unknown words are an error, over-long lines
  * are refused.
@@ -50,6 +56,8 @@
 enum status_kind {
 	STATUS_RUNNING,
 	STATUS_DEVICE,
+	STATUS_ATTACHED,
+	STATUS_DETACHED,
 	STATUS_LOG,
 	STATUS_ERROR,
 	STATUS_EXIT,
@@ -57,8 +65,8 @@ enum status_kind {
 
 struct status {
 	enum status_kind kind;
-	char selector[16]; /* DEVICE: "3/0/0" */
-	char bdf[112];	   /* DEVICE: "0000:03:00.0", or "/path" */
+	char selector[16]; /* DEVICE, ATTACHED, DETACHED: "3/0/0" */
+	char bdf[112];	   /* the same: "0000:03:00.0", or "/path" */
 	char method[24];   /* DEVICE */
 	unsigned ms;	   /* DEVICE */
 	bool ok;	   /* DEVICE */
@@ -78,10 +86,15 @@ enum control_command {
 	CONTROL_RESET,
 	CONTROL_POWEROFF,
 	CONTROL_STATS,
+	CONTROL_SLOTS,
+	CONTROL_ATTACH,
+	CONTROL_DETACH,
 };
 
 const char *control_name(enum control_command command);
+/* *ret_args: what follows the word and a space, in `line`; "" for none. */
 MUST_CHECK int control_parse(const char *line,
-			     enum control_command *ret_command);
+			     enum control_command *ret_command,
+			     const char **ret_args);
 
 #endif

@@ -7,9 +7,10 @@
  * drivers use fixed ones; the chains are built anew around the hidden ones. A
  * hidden one reads as zeros and takes no writes.
  *
- * The guest's topology has no root ports: a device sits on a root bus, where
- * PCI Express knows only root complex integrated endpoints (7.5.3, device
- * type 9). Those have no link, so the link registers read as zero.
+ * On a root bus PCI Express knows only root complex integrated endpoints
+ * (7.5.3, device type 9). Those have no link, so there the link registers read
+ * as zero. Behind a port of its own a device is the endpoint that it is, and
+ * shows its link; how the link is driven stays with the host.
  */
 #include <string.h>
 
@@ -34,6 +35,13 @@
 #define DEVCTL_EMULATED 0x000fu
 /* Completion timeout, AtomicOp requests, ID-based ordering. */
 #define DEVCTL2_FORWARDED 0x035fu
+
+/* Neither power states of the link nor its clock are the guest's. */
+#define LNKCAP_HIDDEN \
+	(PCI_EXP_LNKCAP_ASPMS | PCI_EXP_LNKCAP_CLKPM | PCI_EXP_LNKCAP_LBNC)
+/* Common clock, extended synch, read completion boundary: remembered only. */
+#define LNKCTL_EMULATED \
+	(PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_ES | PCI_EXP_LNKCTL_RCB)
 
 /* Designated capabilities of these organisations. */
 #define VENDOR_PCI_SIG 0x0001u
@@ -219,11 +227,65 @@ static void express_control(struct vfio_device *d, unsigned off,
 	pci_wmask16(&d->pci, off, emulated);
 }
 
+/* Link registers behind a port. */
+static int express_link(struct vfio_device *d, unsigned off)
+{
+	uint32_t v;
+	int r = copy_register(d, off + PCI_EXP_LNKCAP, 4, &v);
+
+	if (r)
+		return r;
+	pci_set32(&d->pci, off + PCI_EXP_LNKCAP, v & ~LNKCAP_HIDDEN);
+	vfio_config_forward(d, off + PCI_EXP_LNKSTA, 2, false);
+	pci_wmask16(&d->pci, off + PCI_EXP_LNKCTL, LNKCTL_EMULATED);
+	return 0;
+}
+
+static int express_link2(struct vfio_device *d, unsigned off)
+{
+	uint32_t v;
+	int r = copy_register(d, off + PCI_EXP_LNKCAP2, 4, &v);
+
+	if (!r)
+		r = copy_register(d, off + PCI_EXP_LNKCTL2, 2, &v);
+	if (r)
+		return r;
+	pci_wmask16(&d->pci, off + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS);
+	vfio_config_forward(d, off + PCI_EXP_LNKSTA2, 2, false);
+	return 0;
+}
+
+static int express_v2(struct vfio_device *d, unsigned off)
+{
+	uint32_t v;
+	int r = copy_register(d, off + PCI_EXP_DEVCAP2, 4, &v);
+
+	if (r)
+		return r;
+	pci_set32(&d->pci, off + PCI_EXP_DEVCAP2, v & DEVCAP2_SHOWN);
+	express_control(d, off + PCI_EXP_DEVCTL2, DEVCTL2_FORWARDED, 0);
+	return 0;
+}
+
+/* What the guest is told that the device is; false: it does not see this. */
+static bool express_type(const struct vfio_device *d, unsigned *ret_type)
+{
+	unsigned type = d->config.exp_type;
+
+	if (!d->pci.upstream) {
+		*ret_type = PCI_EXP_TYPE_RC_END;
+		/* A legacy endpoint may not sit on a root bus as what it is. */
+		return type != PCI_EXP_TYPE_LEG_END;
+	}
+	*ret_type = type == PCI_EXP_TYPE_LEG_END ? type : PCI_EXP_TYPE_ENDPOINT;
+	return true;
+}
+
 static int build_express(struct vfio_device *d, const struct vfio_cap *cap,
 			 unsigned len)
 {
 	bool rciep = d->config.exp_type == PCI_EXP_TYPE_RC_END, v2;
-	unsigned off = cap->off;
+	unsigned off = cap->off, type;
 	uint32_t flags, v;
 	int r;
 
@@ -237,16 +299,13 @@ static int build_express(struct vfio_device *d, const struct vfio_cap *cap,
 		len = fit(cap, rciep ? EXP_LEN_V1_RCIEP : EXP_LEN_V1);
 	/* Link, slot and root registers: zero unless set below. */
 	cap_hide(d, cap, len);
-	/* A legacy endpoint may not sit on a root bus as what it is. */
-	if (d->config.exp_type == PCI_EXP_TYPE_LEG_END ||
-	    len < EXP_LEN_V1_RCIEP)
+	if (!express_type(d, &type) || len < EXP_LEN_V1_RCIEP)
 		return 0;
 	cap_link(d, cap);
 	if (!(flags & PCI_EXP_FLAGS_VERS))
 		flags |= 1; /* 82599 virtual functions say 0 */
 	flags &= ~(uint32_t)(PCI_EXP_FLAGS_TYPE | PCI_EXP_FLAGS_SLOT);
-	pci_set16(&d->pci, off + PCI_EXP_FLAGS,
-		  (uint16_t)(flags | PCI_EXP_TYPE_RC_END << 4));
+	pci_set16(&d->pci, off + PCI_EXP_FLAGS, (uint16_t)(flags | type << 4));
 	r = copy_register(d, off + PCI_EXP_DEVCAP, 4, &v);
 	if (r)
 		return r;
@@ -254,14 +313,14 @@ static int build_express(struct vfio_device *d, const struct vfio_cap *cap,
 	express_control(d, off + PCI_EXP_DEVCTL, DEVCTL_FORWARDED,
 			DEVCTL_EMULATED);
 	vfio_config_forward(d, off + PCI_EXP_DEVSTA, 2, false);
-	if (!v2 || len < EXP_LEN_V2_RCIEP)
-		return 0;
-	r = copy_register(d, off + PCI_EXP_DEVCAP2, 4, &v);
-	if (r)
-		return r;
-	pci_set32(&d->pci, off + PCI_EXP_DEVCAP2, v & DEVCAP2_SHOWN);
-	express_control(d, off + PCI_EXP_DEVCTL2, DEVCTL2_FORWARDED, 0);
-	return 0;
+	if (v2 && len >= EXP_LEN_V2_RCIEP)
+		r = express_v2(d, off);
+	/* One integrated into the host's root complex has no link: zeros. */
+	if (!r && d->pci.upstream && len >= EXP_LEN_V1)
+		r = express_link(d, off);
+	if (!r && d->pci.upstream && v2 && len >= EXP_LEN_V2)
+		r = express_link2(d, off);
+	return r;
 }
 
 static const struct cap_policy standard[] = {

@@ -27,6 +27,7 @@ void vfio_ctx_destroy(struct vfio_ctx *ctx)
 {
 	if (!ctx)
 		return;
+	vfio_retired_free(ctx);
 	hostpci_close(ctx->host);
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx);
@@ -42,6 +43,12 @@ int vfio_ctx_host(struct vfio_ctx *ctx, struct err *err,
 	if (!r)
 		*ret_host = ctx->host;
 	return r;
+}
+
+void vfio_ctx_refresh(struct vfio_ctx *ctx)
+{
+	hostpci_close(ctx->host);
+	ctx->host = NULL;
 }
 
 int vfio_ctx_add(struct vfio_ctx *ctx, struct vfio_device *d, struct err *err)
@@ -183,13 +190,11 @@ static bool still_well(struct vfio_device *d)
 	return false;
 }
 
-int vfio_reset_all(struct vfio_ctx *ctx)
+int vfio_reset_list(struct vfio_device *const *list, unsigned n)
 {
-	struct vfio_device *list[VFIO_DEVICES_MAX];
-	unsigned i, n = snapshot(ctx, list);
+	unsigned i;
 	int r = 0;
 
-	vfio_quiesce_all(ctx);
 	for (i = 0; i < n; i++) {
 		vfio_events_disarm(list[i]);
 		vfio_reset_prepare(list[i]);
@@ -202,4 +207,13 @@ int vfio_reset_all(struct vfio_ctx *ctx)
 		if (!still_well(list[i]))
 			r = -EIO;
 	return r;
+}
+
+int vfio_reset_all(struct vfio_ctx *ctx)
+{
+	struct vfio_device *list[VFIO_DEVICES_MAX];
+	unsigned n = snapshot(ctx, list);
+
+	vfio_quiesce_all(ctx);
+	return vfio_reset_list(list, n);
 }

@@ -6,9 +6,11 @@
  * Both are eventfds on the event loop. After an uncorrectable error nothing
  * the device says can be trusted, so the guest ends. A device that is asked
  * back (its driver is being unbound, the card removed) blocks whoever asks
- * until we let go, so the guest ends too.
+ * until we let go, so the guest ends too. Behind a port with hot-plug only the
+ * device leaves, at once or when the guest has let go of it.
  */
 #include <inttypes.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "base/log.h"
@@ -28,6 +30,14 @@ static void end_guest(struct vfio_device *d, enum vm_end end)
 	d->env.end(d->env.end_ctx, end, d->events.why);
 }
 
+static bool leaves(struct vfio_device *d, bool broken)
+{
+	const struct vfio_params *params = &d->ctx->params;
+
+	return params->leave && d->pci.upstream &&
+	       params->leave(params->leave_ctx, &d->pci, broken, d->events.why);
+}
+
 static void on_error(void *ctx, unsigned events UNUSED)
 {
 	struct vfio_device *d = ctx;
@@ -36,8 +46,11 @@ static void on_error(void *ctx, unsigned events UNUSED)
 	snprintf(
 	    d->events.why, sizeof(d->events.why),
 	    "%s: reported an uncorrectable error (the host's kernel log has"
-	    " it under AER); the guest was stopped",
+	    " it under AER)",
 	    vfio_name(d));
+	if (leaves(d, true))
+		return;
+	strcat(d->events.why, "; the guest was stopped");
 	end_guest(d, VM_END_ERROR);
 }
 
@@ -49,7 +62,8 @@ static void on_request(void *ctx, unsigned events UNUSED)
 	snprintf(d->events.why, sizeof(d->events.why),
 		 "the host asked for %s back (unbound, or removed)",
 		 vfio_name(d));
-	end_guest(d, VM_END_POWEROFF);
+	if (!leaves(d, false))
+		end_guest(d, VM_END_POWEROFF);
 }
 
 static int event_arm(struct vfio_device *d, unsigned index, ev_fd_fn *fn,

@@ -213,7 +213,7 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 	static const char *const known[] = {
 	    "device", "bus",	   "slot",  "func",	 "domain",
 	    "pptdev", "rom",	   "reset", "bootindex", "intpin",
-	    "unsafe", "vfio-user", NULL};
+	    "unsafe", "vfio-user", "port",  NULL};
 	uint64_t bootindex;
 	int r;
 
@@ -264,6 +264,16 @@ static void hook_destroy(struct pci_dev *dev)
 	device_free(vfio_device_of(dev));
 }
 
+const char *vfio_selector(struct pci_dev *dev)
+{
+	return vfio_device_of(dev)->host.selector;
+}
+
+const char *vfio_bdf(struct pci_dev *dev)
+{
+	return vfio_name(vfio_device_of(dev));
+}
+
 static const struct pci_ops passthru_ops = {
     .cfg_read = vfio_config_hook_read,
     .cfg_write = vfio_config_hook_write,
@@ -299,6 +309,7 @@ static struct vfio_device *device_alloc(const struct model_env *env,
 		free(d);
 		return NULL;
 	}
+	d->pci.upstream = env->upstream;
 	return d;
 }
 
@@ -410,7 +421,7 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 const struct pci_model passthru_model = {
     .name = "passthru",
     .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
-	       "[,intpin=a]) or one served at vfio-user=SOCKET",
+	       "[,intpin=a][,port=pcie]) or one served at vfio-user=SOCKET",
     .parse = passthru_parse,
     .create = passthru_create,
 };

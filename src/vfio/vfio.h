@@ -17,16 +17,18 @@
  *   vfio_reset_all()      no vCPU runs any more: every device is made quiet,
  *                         reset and verified
  *   pci_host_destroy()    closes the devices
+ * In between, behind ports with hot-plug: passthru_model.create with
+ * env.upstream set, and vfio_unplug().
  *   vfio_ctx_destroy()    closes groups and container
  *
  * kill -9 needs no clean-up: the kernel closes the descriptors, which stops
  * DMA, frees interrupts, resets the device and unpins memory.
  *
- * Threads: create, reset and destroy on the event loop's thread with no vCPU
- * running; vfio_quiesce_all() from any thread that holds no device's lock.
- * Limits: VFIO_DEVICES_MAX functions, VFIO_GROUPS_MAX groups.
- * Sources: Linux uapi <linux/vfio.h>, Documentation/driver-api/vfio.rst; PCI
- * Local Bus 3.0; PCI Express Base 5.0.
+ * Threads: create, unplug, reset and destroy on the event loop's thread, reset
+ * and destroy with no vCPU running; vfio_quiesce_all() from any thread that
+ * holds no device's lock. Limits: VFIO_DEVICES_MAX functions, VFIO_GROUPS_MAX
+ * groups. Sources: Linux uapi <linux/vfio.h>,
+ * Documentation/driver-api/vfio.rst; PCI Local Bus 3.0; PCI Express Base 5.0.
  */
 #ifndef VFIO_VFIO_H
 #define VFIO_VFIO_H
@@ -63,12 +65,36 @@ struct vfio_params {
 	void *event_ctx;
 	/* Deadlines of vfio-user servers; 0: those of vfio/user.h. */
 	unsigned user_reply_ms, user_reset_ms;
+	/*
+	 * A function behind a port is broken, or the host wants it back, as
+	 * `why` says: true when it will leave the guest; else the guest ends.
+	 * On the loop's thread. NULL: the guest ends.
+	 */
+	bool (*leave)(void *ctx, struct pci_dev *dev, bool broken,
+		      const char *why);
+	void *leave_ctx;
 };
 
 /* `params` is copied; what it points to must outlive the context. */
 MUST_CHECK int vfio_ctx_create(const struct vfio_params *params,
 			       struct err *err, struct vfio_ctx **ret_ctx);
 void vfio_ctx_destroy(struct vfio_ctx *ctx); /* NULL allowed */
+
+/*
+ * Forgets what is known of the host's devices: before a function is opened
+ * while the guest runs.
+ */
+void vfio_ctx_refresh(struct vfio_ctx *ctx);
+
+/*
+ * Takes passed-through functions (all behind one port) out of the running
+ * guest: quiet, gone from its buses, reset, verified, closed; one event each.
+ * -EIO when one did not come back; it is gone all the same.
+ */
+int vfio_unplug(struct pci_dev *const *devs, unsigned n);
+/* The host's address of a passed-through function: "3/0/0". */
+const char *vfio_selector(struct pci_dev *dev);
+const char *vfio_bdf(struct pci_dev *dev); /* "0000:03:00.0" */
 
 /* Functions passed through so far. */
 unsigned vfio_device_count(struct vfio_ctx *ctx);
@@ -100,7 +126,8 @@ MUST_CHECK int vfio_selftest(struct vfio_ctx *ctx, struct hostpci_addr addr,
 
 /*
  * -s N,passthru,ADDRESS[,rom=FILE|none][,reset=auto|flr|bus|pm][,bootindex=N]
- * [,intpin=a|b|c|d][,unsafe=interrupts+acs];
+ * [,intpin=a|b|c|d][,unsafe=interrupts+acs][,port=none|pcie|hotplug] (the port
+ * is made by the machine);
  * vfio-user=SOCKET in the place of ADDRESS: a device served by a process.
  * docs/devices/passthru.md describes what the guest sees.
  */

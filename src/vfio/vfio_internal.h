@@ -13,6 +13,7 @@
  *   verify.c     did it come back                probe.c     class probes
  *   suspect.c    why a device is dead            passthru.c  the model
  *   user*.c      devices that another process serves (user.h)
+ *   hotplug.c    leaving a running guest
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -40,6 +41,7 @@
 #define VFIO_NO_SLOT	 (-1)
 #define VFIO_RESET_SET	 64u /* functions one bus reset may affect */
 #define VFIO_REASON_MAX	 320
+#define VFIO_SLOT_FUNCS	 8u /* behind one port */
 
 struct vfio_device;
 
@@ -66,6 +68,7 @@ struct vfio_ctx {
 	pthread_mutex_t lock; /* Locking: device[] and count */
 	struct vfio_device *device[VFIO_DEVICES_MAX];
 	unsigned count;
+	struct vfio_device *retired; /* left while the guest ran */
 };
 
 /* ctx.c: the host's devices; opened by the first call. */
@@ -207,6 +210,7 @@ struct vfio_device {
 	bool quiesced;
 	bool asleep;	/* not in D0: its BARs do not answer */
 	bool bus_reset; /* another function's bus reset took it along */
+	struct vfio_device *next_retired;
 };
 
 /* What goes before "/sys", "/dev" and "/proc": nothing, but in tests. */
@@ -368,6 +372,14 @@ void vfio_reset_device(struct vfio_device *d,
 		       struct vfio_reset_result *ret_result);
 /* After opening: verified, reset when that is needed. */
 MUST_CHECK int vfio_reset_at_start(struct vfio_device *d, struct err *err);
+
+/*
+ * ctx.c: quiet, reset and verified, one event each; -EIO when one did not come
+ * back.
+ */
+MUST_CHECK int vfio_reset_list(struct vfio_device *const *list, unsigned n);
+/* hotplug.c: the memory of those that left. */
+void vfio_retired_free(struct vfio_ctx *ctx);
 
 /* ---- verify.c, probe.c, suspect.c ---- */
 

@@ -58,19 +58,25 @@ static int control_connect(const struct guest *guest)
 	return take_fd(fd);
 }
 
-int control_send(const struct guest *guest, enum control_command command,
-		 struct err *err)
+int control_ask(const struct guest *guest, enum control_command command,
+		const char *args, struct err *err,
+		char ret_text[CONTROL_LINE_MAX])
 {
 	CLEANUP_CLOSE int fd = control_connect(guest);
 	char line[CONTROL_LINE_MAX];
 	int len, rc;
 
+	ret_text[0] = '\0';
 	if (fd < 0)
 		return err_sys(err, fd,
 			       "%s: byway cannot be reached at "
 			       "%s/control.sock",
 			       guest->name, guest->dir);
-	len = snprintf(line, sizeof(line), "%s\n", control_name(command));
+	len = snprintf(line, sizeof(line), "%s%s%s\n", control_name(command),
+		       args[0] ? " " : "", args);
+	if (len >= (int)sizeof(line))
+		return err_set(err, -E2BIG, "%s: too long for byway",
+			       guest->name);
 	if (send(fd, line, (size_t)len, MSG_NOSIGNAL) != len)
 		return err_sys(err, -EIO, "%s/control.sock", guest->dir);
 	rc = reply_read(fd, line, sizeof(line));
@@ -83,5 +89,14 @@ int control_send(const struct guest *guest, enum control_command command,
 			       guest->name);
 	if (strncmp(line, "error ", 6) == 0)
 		return err_set(err, -EIO, "%s: %s", guest->name, line + 6);
+	strcpy(ret_text, strncmp(line, "ok ", 3) == 0 ? line + 3 : "");
 	return 0;
+}
+
+int control_send(const struct guest *guest, enum control_command command,
+		 struct err *err)
+{
+	char text[CONTROL_LINE_MAX];
+
+	return control_ask(guest, command, "", err, text);
 }

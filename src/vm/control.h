@@ -10,7 +10,8 @@
 #include "proto/status.h"
 #include "vm/place.h"
 
-#define CONTROL_TIMEOUT_MS 5000
+/* Longer than it takes byway to open and reset a device. */
+#define CONTROL_TIMEOUT_MS 15000
 
 /*
  * Sends the command and waits for the answer. -ENOENT when nobody listens,
@@ -18,5 +19,9 @@
  */
 MUST_CHECK int control_send(const struct guest *guest,
 			    enum control_command command, struct err *err);
+/* With arguments ("" for none); *ret_text is what follows "ok". */
+MUST_CHECK int control_ask(const struct guest *guest,
+			   enum control_command command, const char *args,
+			   struct err *err, char ret_text[CONTROL_LINE_MAX]);
 
 #endif

@@ -102,6 +102,47 @@ void supervisor_device_event(struct supervisor *sup, const struct status *st)
 		sup->required_failed = true;
 }
 
+/* The lock's list without `bdf`, and with it again when `in`. */
+static void list_change(char *list, size_t size, const char *bdf, bool in)
+{
+	CLEANUP_WORDS struct words words = {0};
+	size_t len = 0;
+
+	words_split(&words, list);
+	list[0] = '\0';
+	for (size_t i = 0; i < words.count; i++)
+		if (strcmp(words.word[i], bdf) != 0)
+			len += (size_t)snprintf(list + len, size - len, "%s%s",
+						len ? " " : "", words.word[i]);
+	if (in && len + strlen(bdf) + 2 <= size)
+		snprintf(list + len, size - len, "%s%s", len ? " " : "", bdf);
+}
+
+void supervisor_device_moved(struct supervisor *sup, const struct status *st)
+{
+	struct run_info *info = &sup->lock.info;
+	bool in = st->kind == STATUS_ATTACHED;
+
+	list_change(info->devices, sizeof(info->devices), st->bdf, in);
+	if (in)
+		words_add(&sup->attached, "%s", st->bdf);
+}
+
+void supervisor_devices_as_configured(struct supervisor *sup)
+{
+	struct run_info *info = &sup->lock.info;
+
+	for (size_t i = 0; i < sup->attached.count; i++)
+		if (!function_find(sup, sup->attached.word[i]))
+			list_change(info->devices, sizeof(info->devices),
+				    sup->attached.word[i], false);
+	for (unsigned i = 0; i < sup->functions.count; i++)
+		list_change(info->devices, sizeof(info->devices),
+			    sup->functions.fn[i].bdf,
+			    !sup->functions.fn[i].dropped);
+	words_free(&sup->attached);
+}
+
 bool supervisor_goes_on(struct supervisor *sup, const struct run_result *result)
 {
 	bool dropped = sup->dropped && !sup->required_failed;

@@ -75,6 +75,7 @@ static const struct key key_table[] = {
     {"network%_span", KEY_LATER, false},
     {"passthru%", KEY_USED, true},
     {"passthru%_options", KEY_USED, false},
+    {"passthru_slots", KEY_USED, false},
     {"passthru_unsafe", KEY_USED, false},
     {"passthru%_required", KEY_USED, false},
     {"passthru_managed", KEY_USED, false},

@@ -73,8 +73,9 @@ static const struct command commands[] = {
      "-v      also group, driver, reset methods, guest, name, link and BARs\n"
      "--json  all that is known, for programs\n"
      "--svg   a picture of the buses and who has what\n"
-     "Commands: reserve, release, name, pool, history, clear, accept, sriov,\n"
-     "doctor (which layer keeps a device from working: vm-doctor(8)).\n"
+     "Commands: reserve, release, name, pool, history, clear, accept,\n"
+     "attach, detach, sriov, doctor (which layer keeps a device from\n"
+     "working: vm-doctor(8)).\n"
      "'vm passthru command -h' tells more.",
      cmd_passthru, false},
     {"switch", "command [argument ...]", "virtual switches",

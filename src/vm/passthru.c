@@ -217,6 +217,14 @@ static const struct command actions[] = {
     {"release", "[device ...]", "give back to the host, for good",
      "Without a device: what guests that were killed had taken.",
      passthru_release, false},
+    {"attach", "[-o options] guest device", "plug into a running guest",
+     "Into an empty slot of passthru_slots. The device must be reserved; all\n"
+     "functions that a name means come together. It stays until it is\n"
+     "detached or the guest reboots or stops.\n"
+     "-o  options as in passthruN_options",
+     passthru_attach, false},
+    {"detach", "guest device", "take out of a running guest",
+     "Asks the guest, and waits until it has let go.", passthru_detach, false},
     {"sriov", "device number", "make virtual functions",
      "0 removes them. They have no driver; those of a device with the name\n"
      "nic0 are called nic0-vf0, nic0-vf1, ...",

@@ -352,6 +352,25 @@ static int passthru_plan(struct planner *p)
 	return 0;
 }
 
+/* Empty slots for devices that come while the guest runs. */
+static int slots_plan(struct planner *p)
+{
+	const char *text = conf_get_or(p->conf, "passthru_slots", "0");
+	uint64_t count;
+
+	if (parse_u64(text, &count) < 0 || count > PLAN_SLOTS_MAX)
+		return err_set(p->err, -EINVAL,
+			       "%s:%u: passthru_slots=\"%s\": expected 0 to %u",
+			       p->conf->path,
+			       conf_line(p->conf, "passthru_slots"), text,
+			       PLAN_SLOTS_MAX);
+	while (count--) {
+		device_add(p, "pcie-port");
+		place_next_slot(&p->next);
+	}
+	return 0;
+}
+
 static bool screen_waits(const struct planner *p)
 {
 	switch (p->in->screen->wait) {
@@ -471,6 +490,8 @@ static int devices_plan(struct planner *p)
 	if (conf_bool(p->conf, "virt_random", false))
 		simple_plan(p, "virtio-rnd");
 	rc = passthru_plan(p);
+	if (rc == 0)
+		rc = slots_plan(p);
 	if (rc == 0)
 		rc = screen_plan(p);
 	if (rc < 0)
@@ -726,75 +747,4 @@ unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS])
 			ret_coms[count++] = com;
 	}
 	return count;
-}
-
-unsigned plan_passthru_count(const struct conf *conf)
-{
-	unsigned n = 0;
-	const char *value;
-
-	while ((value = conf_get(conf, "passthru%u", n)) && value[0])
-		n++;
-	return n;
-}
-
-int plan_passthru_unsafe(const struct conf *conf, struct err *err,
-			 unsigned *ret_risks)
-{
-	const char *words = conf_get_or(conf, "passthru_unsafe", NULL);
-
-	*ret_risks = 0;
-	if (!words || hostpci_risk_parse(words, ret_risks) == 0)
-		return 0;
-	return err_set(
-	    err, -EINVAL,
-	    "%s:%u: passthru_unsafe=\"%s\": expected interrupts, acs "
-	    "or interrupts,acs",
-	    conf->path, conf_line(conf, "passthru_unsafe"), words);
-}
-
-/* "6:1"; "6" is "6:0", as the functions of a whole slot are written. */
-static int pin_parse(const char *text, struct plan_passthru *pt)
-{
-	int used = -1;
-
-	if (sscanf(text, "%2u:%1u%n", &pt->slot, &pt->func, &used) != 2) {
-		pt->func = 0;
-		used = -1;
-		if (sscanf(text, "%2u%n", &pt->slot, &used) != 1)
-			return -EINVAL;
-	}
-	return used < 0 || text[used] || pt->slot > 31 || pt->func > 7 ? -EINVAL
-								       : 0;
-}
-
-int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
-			struct plan_passthru *ret_passthru)
-{
-	const char *value = conf_get(conf, "passthru%u", n);
-	struct plan_passthru pt = {0};
-	char key[32];
-	size_t len;
-
-	snprintf(key, sizeof(key), "passthru%u", n);
-	if (!value)
-		return err_set(err, -ENOENT, "%s is not set", key);
-	len = strcspn(value, "=");
-	snprintf(pt.address, sizeof(pt.address), "%.*s", (int)len, value);
-	pt.pinned = value[len] == '=';
-	if (pt.pinned && pin_parse(value + len + 1, &pt) < 0)
-		return err_set(
-		    err, -EINVAL,
-		    "%s:%u: %s=\"%s\": expected =SLOT:FUNCTION (0 to 31, 0 to "
-		    "7) after the address",
-		    conf->path, conf_line(conf, key), key, value);
-	if (len == 0 || len >= sizeof(pt.address) ||
-	    strpbrk(pt.address, ", \t"))
-		return err_set(
-		    err, -EINVAL,
-		    "%s:%u: %s=\"%s\": expected BUS/SLOT/FUNCTION (decimal), "
-		    "as `vm passthru` prints it, BUS/SLOT or a name",
-		    conf->path, conf_line(conf, key), key, value);
-	*ret_passthru = pt;
-	return 0;
 }

@@ -92,6 +92,8 @@ bool plan_is_wired(const struct conf *conf);
 unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);
 
 /* "3/0/0=6:1" or "3/0=6" taken apart. */
+#define PLAN_SLOTS_MAX 16u /* of passthru_slots */
+
 struct plan_passthru {
 	char address[64]; /* as written: "3/0/0", a slot, a name, a pool */
 	bool pinned;

@@ -151,6 +151,11 @@ static void byway_status(void *ctx, const char *line, bool cut)
 	case STATUS_DEVICE:
 		supervisor_device_event(sup, &st);
 		break;
+	case STATUS_ATTACHED:
+	case STATUS_DETACHED:
+		supervisor_device_moved(sup, &st);
+		lock_update(sup);
+		break;
 	case STATUS_LOG:
 		logfile_event(&sup->log, "%s", st.text);
 		break;
@@ -271,6 +276,7 @@ static void byway_exited(void *ctx, int status, bool signaled)
 	sup->phase = PHASE_IDLE;
 	sup->exit_status = status;
 	sup->lock.info.byway = (struct proc_id){0};
+	supervisor_devices_as_configured(sup);
 	sup->lock.info.reached = false;
 	lock_update(sup);
 	log_end(sup, &result, signaled, words, sizeof(words));

@@ -55,6 +55,7 @@ struct supervisor {
 	struct words taps;		 /* interfaces we made */
 	struct words disks;		 /* what byway opens for each disk */
 	struct plan_functions functions; /* passed through */
+	struct words attached;		 /* BDFs: to the guest that runs */
 	/* In this run a reset failed: of what the guest can do without, of
 	 * what it cannot. */
 	bool dropped, required_failed;
@@ -137,6 +138,10 @@ MUST_CHECK int supervisor_take_devices(struct supervisor *sup, struct err *err);
 void supervisor_return_devices(struct supervisor *sup);
 /* Tells of a reset, and remembers it. */
 void supervisor_device_event(struct supervisor *sup, const struct status *st);
+/* One came into the running guest or left it: into the lock's list. */
+void supervisor_device_moved(struct supervisor *sup, const struct status *st);
+/* byway has ended, and with it what was attached. */
+void supervisor_devices_as_configured(struct supervisor *sup);
 /*
  * After a run: makes byway's command lines anew if a device is to be left out;
  * true when nothing but that device kept the guest from running on.

@@ -18,10 +18,15 @@ static void fuzz_line(const char *line)
 	char text[STATUS_LINE_MAX + 64];
 	struct status first, second;
 	enum control_command command;
+	const char *args;
+	size_t word;
 	int len;
 
-	if (control_parse(line, &command) == 0)
-		require(strcmp(control_name(command), line) == 0);
+	if (control_parse(line, &command, &args) == 0) {
+		word = strlen(control_name(command));
+		require(strncmp(control_name(command), line, word) == 0);
+		require(args == line + word + (*args != '\0'));
+	}
 	if (status_parse(line, &first) < 0)
 		return;
 	for (const char *c = first.text; *c; c++)

@@ -40,6 +40,12 @@ static void test_round_trip(void **state)
 	expect_line(&s, "running");
 	s = (struct status){.kind = STATUS_LOG, .text = "a  b c "};
 	expect_line(&s, "log a  b c ");
+	s = (struct status){.kind = STATUS_ATTACHED,
+			    .selector = "3/0/0",
+			    .bdf = "0000:03:00.0"};
+	expect_line(&s, "attached 3/0/0 0000:03:00.0");
+	s.kind = STATUS_DETACHED;
+	expect_line(&s, "detached 3/0/0 0000:03:00.0");
 	s = (struct status){.kind = STATUS_ERROR, .text = "why"};
 	expect_line(&s, "error why");
 	s = (struct status){.kind = STATUS_EXIT, .exit_status = 4};
@@ -139,6 +145,11 @@ static void test_malformed(void **state)
 	    "device 3/0/0 03:00.0 reset flr 1 ok",
 	    "device 3/0/0 000000000:03:00.0 reset flr 1 ok",
 	    "device 3/0/0 0000:03:00.0  reset flr 1 ok",
+	    "attached",
+	    "attached 3/0/0",
+	    "attached 3/0/0 0000:03:00.0 ",
+	    "attached 3/0/0 0000:03:00.0 now",
+	    "detached 3/0/8 0000:03:00.0",
 	    "frobnicate",
 	};
 	struct status s;
@@ -156,16 +167,29 @@ static void test_malformed(void **state)
 static void test_control(void **state)
 {
 	enum control_command command;
+	const char *args;
 
 	(void)state;
-	for (int i = CONTROL_POWER_BUTTON; i <= CONTROL_STATS; i++) {
-		assert_int_equal(control_parse(control_name(i), &command), 0);
+	for (int i = CONTROL_POWER_BUTTON; i <= CONTROL_SLOTS; i++) {
+		assert_int_equal(
+		    control_parse(control_name(i), &command, &args), 0);
 		assert_int_equal(command, i);
+		assert_string_equal(args, "");
 	}
+	assert_int_equal(control_parse("attach 8 3/0/0,rom=a", &command, &args),
+			 0);
+	assert_int_equal(command, CONTROL_ATTACH);
+	assert_string_equal(args, "8 3/0/0,rom=a");
+	assert_int_equal(control_parse("detach 8", &command, &args), 0);
+	assert_int_equal(command, CONTROL_DETACH);
+	assert_int_equal(control_parse("detach", &command, &args), -EINVAL);
+	assert_int_equal(control_parse("detach ", &command, &args), -EINVAL);
+	assert_int_equal(control_parse("reset 8", &command, &args), -EINVAL);
+	assert_int_equal(control_parse("att", &command, &args), -EINVAL);
 	assert_string_equal(control_name(CONTROL_POWER_BUTTON), "power-button");
-	assert_int_equal(control_parse("", &command), -EINVAL);
-	assert_int_equal(control_parse("reset ", &command), -EINVAL);
-	assert_int_equal(control_parse("RESET", &command), -EINVAL);
+	assert_int_equal(control_parse("", &command, &args), -EINVAL);
+	assert_int_equal(control_parse("reset ", &command, &args), -EINVAL);
+	assert_int_equal(control_parse("RESET", &command, &args), -EINVAL);
 }
 
 int main(void)

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Devices that come and go while the guest runs; contract in hotplug.h. */
+#include "machine/hotplug.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "dev/pcie_port.h"
+
+#define FUNCS	 8u
+#define WHY_MAX	 192
+#define PATIENCE (HOTPLUG_PATIENCE_S * NS_PER_S)
+
+struct slot {
+	struct hotplug *hotplug;
+	struct pci_dev *port;
+	struct ev_timer *patience; /* armed while `leaving` */
+	bool leaving;		   /* the button was pressed */
+	bool wanted;		   /* the host asked for it */
+	char why[WHY_MAX];
+};
+
+struct hotplug {
+	struct hotplug_params params;
+	struct slot *slot;
+	unsigned slots;
+};
+
+/* ---- slots ---- */
+
+static unsigned children(const struct slot *slot, struct pci_dev *dev[FUNCS])
+{
+	unsigned func, n = 0;
+
+	for (func = 0; func < FUNCS; func++) {
+		dev[n] = pci_bridge_child(slot->port, func);
+		n += dev[n] != NULL;
+	}
+	return n;
+}
+
+/* "4/0/0+4/0/1", or "empty". */
+static void contents(const struct slot *slot, char *buf, size_t size)
+{
+	struct pci_dev *dev[FUNCS + 1];
+	unsigned i, n = children(slot, dev);
+	size_t len = 0;
+
+	snprintf(buf, size, "empty");
+	for (i = 0; i < n && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s",
+					i ? "+" : "", vfio_selector(dev[i]));
+}
+
+/* As in -s, the shortest form. */
+static void slot_name(const struct slot *slot, char buf[16])
+{
+	const struct pci_addr *at = &slot->port->addr;
+
+	if (at->bus)
+		snprintf(buf, 16, "%u:%u:%u", at->bus, at->slot, at->func);
+	else if (at->func)
+		snprintf(buf, 16, "%u:%u", at->slot, at->func);
+	else
+		snprintf(buf, 16, "%u", at->slot);
+}
+
+static int slot_parse(const char *text, struct pci_addr *ret_addr)
+{
+	unsigned part[3] = {0}, n = 0;
+	const char *p = text;
+	char *end;
+
+	do {
+		if (n == 3 || *p < '0' || *p > '9')
+			return -EINVAL;
+		part[n++] = (unsigned)strtoul(p, &end, 10);
+		p = end + 1;
+	} while (*end == ':');
+	if (*end || part[0] > 255 || part[1] > 255 || part[2] > 7)
+		return -EINVAL;
+	*ret_addr =
+	    n == 1   ? (struct pci_addr){0, (uint8_t)part[0], 0}
+	    : n == 2 ? (struct pci_addr){0, (uint8_t)part[0], (uint8_t)part[1]}
+		     : (struct pci_addr){(uint8_t)part[0], (uint8_t)part[1],
+					 (uint8_t)part[2]};
+	return 0;
+}
+
+static int slot_find(struct hotplug *h, const char *text, struct err *err,
+		     struct slot **ret_slot)
+{
+	struct pci_addr at;
+	unsigned i;
+
+	for (i = 0; !slot_parse(text, &at) && i < h->slots; i++) {
+		const struct pci_addr *a = &h->slot[i].port->addr;
+
+		if (a->bus == at.bus && a->slot == at.slot &&
+		    a->func == at.func) {
+			*ret_slot = &h->slot[i];
+			return 0;
+		}
+	}
+	return err_set(err, -ENOENT,
+		       "slot %.20s: not a hot-plug slot of this guest; -s"
+		       " N,pcie-port makes one",
+		       text);
+}
+
+static void tell(const struct slot *slot, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void tell(const struct slot *slot, const char *format, ...)
+{
+	const struct hotplug_params *params = &slot->hotplug->params;
+	struct status status = {.kind = STATUS_LOG};
+	char name[16], text[512];
+	va_list args;
+
+	slot_name(slot, name);
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	snprintf(status.text, sizeof(status.text), "slot %s: %s", name, text);
+	params->event(params->event_ctx, &status);
+}
+
+/* Who supervises the guest keeps count of what it has. */
+static void tell_each(const struct slot *slot, struct pci_dev *const *dev,
+		      unsigned n, enum status_kind kind)
+{
+	const struct hotplug_params *params = &slot->hotplug->params;
+	struct status status = {.kind = kind};
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(status.selector, sizeof(status.selector), "%s",
+			 vfio_selector(dev[i]));
+		snprintf(status.bdf, sizeof(status.bdf), "%s",
+			 vfio_bdf(dev[i]));
+		params->event(params->event_ctx, &status);
+	}
+}
+
+/* ---- going ---- */
+
+static void take_out(struct slot *slot, const char *why)
+{
+	struct pci_dev *dev[FUNCS + 1];
+	unsigned n = children(slot, dev);
+	char what[128];
+
+	ev_timer_disarm(slot->patience);
+	slot->leaving = slot->wanted = false;
+	if (!n)
+		return;
+	contents(slot, what, sizeof(what));
+	/* A line each says how the reset went. */
+	(void)!vfio_unplug(dev, n);
+	pcie_port_unplug(slot->port);
+	tell_each(slot, dev, n, STATUS_DETACHED);
+	tell(slot, "%s left the guest: %s", what, why);
+}
+
+static void on_released(void *ctx)
+{
+	struct slot *slot = ctx;
+
+	take_out(slot, slot->wanted    ? slot->why
+		       : slot->leaving ? "detached"
+				       : "the guest switched its power off");
+}
+
+static void post_released(void *ctx, struct pci_dev *port UNUSED)
+{
+	struct slot *slot = ctx;
+
+	if (evloop_post(slot->hotplug->params.env->loop, on_released, slot))
+		log_guest("%s: out of memory; the device stays",
+			  slot->port->name);
+}
+
+static void press(struct slot *slot)
+{
+	slot->leaving = true;
+	pcie_port_press(slot->port);
+	ev_timer_arm(slot->patience, PATIENCE);
+}
+
+static void out_of_patience(void *ctx)
+{
+	struct slot *slot = ctx;
+	const struct model_env *env = slot->hotplug->params.env;
+	char what[128];
+
+	contents(slot, what, sizeof(what));
+	tell(slot, "the guest did not let go of %s within %u s", what,
+	     HOTPLUG_PATIENCE_S);
+	slot->leaving = false;
+	if (!slot->wanted)
+		return;
+	/* Whoever asks for it on the host waits until it is closed. */
+	vfio_quiesce_all(env->vfio);
+	env->end(env->end_ctx, VM_END_POWEROFF, slot->why);
+}
+
+int hotplug_detach(struct hotplug *h, const char *text, struct err *err)
+{
+	struct pci_dev *dev[FUNCS + 1];
+	struct slot *slot;
+	int r = slot_find(h, text, err, &slot);
+
+	if (r)
+		return r;
+	if (!children(slot, dev))
+		return err_set(err, -ENODEV, "slot %s: is empty", text);
+	/* A second press would call the first off. */
+	if (slot->leaving)
+		return err_set(err, -EBUSY,
+			       "slot %s: the guest was asked already", text);
+	press(slot);
+	return 0;
+}
+
+bool hotplug_leave(struct hotplug *h, struct pci_dev *dev, bool broken,
+		   const char *why)
+{
+	struct slot *slot = NULL;
+	char text[WHY_MAX];
+	unsigned i;
+
+	for (i = 0; h && i < h->slots; i++)
+		if (h->slot[i].port == dev->upstream)
+			slot = &h->slot[i];
+	if (!slot)
+		return false;
+	snprintf(text, sizeof(text), "%s", why);
+	if (broken) {
+		take_out(slot, text);
+		return true;
+	}
+	memcpy(slot->why, text, sizeof(text));
+	slot->wanted = true;
+	if (!slot->leaving) {
+		tell(slot, "%s; the guest is asked to let go", text);
+		press(slot);
+	}
+	return true;
+}
+
+/* ---- coming ---- */
+
+struct arrival {
+	struct pci_dev *dev[FUNCS + 1];
+	unsigned count;
+};
+
+/* Creates one function from "ADDRESS[,OPTION]..."; `one`: as function 0. */
+static int open_function(struct slot *slot, const char *word, bool one,
+			 struct err *err, uint8_t *ret_func)
+{
+	struct model_env env = *slot->hotplug->params.env;
+	struct pci_addr at = slot->port->addr;
+	struct cfg *node = cfg_create();
+	uint64_t func = 0;
+	int r;
+
+	if (!node)
+		return err_set(err, -ENOMEM, "out of memory");
+	env.upstream = slot->port;
+	r = passthru_model.parse(node, word, err);
+	if (!r && cfg_raw(node, "port"))
+		r = err_set(err, -EINVAL, "port=: it comes into a slot");
+	if (!r)
+		r = cfg_u64(node, "func", 0, 0, 7, err, &func);
+	at.func = one ? 0 : (uint8_t)func;
+	if (!r)
+		r = passthru_model.create(&env, at, node, err);
+	cfg_destroy(node);
+	*ret_func = at.func;
+	return r;
+}
+
+/* All functions of the list, or none. */
+static int open_all(struct slot *slot, char *words, struct err *err)
+{
+	bool one = !strchr(words, ' ');
+	struct pci_dev *dev[FUNCS + 1];
+	unsigned i, n;
+	uint8_t func;
+	char *word;
+	int r = 0;
+
+	while (!r && (word = strsep(&words, " ")))
+		if (*word)
+			r = open_function(slot, word, one, err, &func);
+	n = children(slot, dev);
+	if (!r && !pci_bridge_child(slot->port, 0))
+		r = err_set(err, -EINVAL,
+			    "no function 0: a guest would not look for the"
+			    " others");
+	if (r) {
+		if (n && vfio_unplug(dev, n))
+			log_warn("%s: what was opened did not come back",
+				 slot->port->name);
+		return r;
+	}
+	for (i = 0; n > 1 && i < n; i++)
+		dev[i]->cfg[PCI_HEADER_TYPE] |= 0x80;
+	return 0;
+}
+
+int hotplug_attach(struct hotplug *h, const char *args, struct err *err)
+{
+	CLEANUP_FREE char *copy = strdup(args);
+	struct pci_dev *dev[FUNCS + 1];
+	char what[128], *words = copy, *name;
+	unsigned n;
+	struct slot *slot;
+	int r;
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "attach: out of memory");
+	name = strsep(&words, " ");
+	if (!words || !*words)
+		return err_set(err, -EINVAL,
+			       "attach: expected SLOT ADDRESS, such as 8"
+			       " 3/0/0");
+	r = slot_find(h, name, err, &slot);
+	if (r)
+		return r;
+	if (children(slot, dev)) {
+		contents(slot, what, sizeof(what));
+		return err_set(err, -EBUSY, "slot %s: has %s in it", name,
+			       what);
+	}
+	if (!vfio_device_count(h->params.env->vfio))
+		r = h->params.lock_memory(h->params.ctx, err);
+	vfio_ctx_refresh(h->params.env->vfio);
+	if (!r)
+		r = open_all(slot, words, err);
+	if (r)
+		return err_prefix(err, "slot %s", name);
+	pcie_port_plug(slot->port);
+	n = children(slot, dev);
+	tell_each(slot, dev, n, STATUS_ATTACHED);
+	contents(slot, what, sizeof(what));
+	tell(slot, "%s was attached", what);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+void hotplug_slots(struct hotplug *h, char *buf, size_t size)
+{
+	char name[16], what[128];
+	size_t len = 0;
+	unsigned i;
+
+	buf[0] = '\0';
+	for (i = 0; i < h->slots && len < size; i++) {
+		slot_name(&h->slot[i], name);
+		contents(&h->slot[i], what, sizeof(what));
+		len += (size_t)snprintf(buf + len, size - len, "%s%s=%s%s",
+					i ? " " : "", name, what,
+					h->slot[i].leaving ? ",leaving" : "");
+	}
+}
+
+static int count_port(void *ctx, struct pci_dev *dev)
+{
+	struct hotplug *h = ctx;
+
+	h->slots += pcie_port_is(dev) && pcie_port_has_hotplug(dev);
+	return 0;
+}
+
+static int add_port(void *ctx, struct pci_dev *dev)
+{
+	struct hotplug *h = ctx;
+	struct slot *slot = &h->slot[h->slots];
+
+	if (!pcie_port_is(dev) || !pcie_port_has_hotplug(dev))
+		return 0;
+	*slot = (struct slot){.hotplug = h, .port = dev};
+	h->slots++;
+	pcie_port_set_off(dev, post_released, slot);
+	return ev_timer_create(h->params.env->loop, out_of_patience, slot,
+			       &slot->patience);
+}
+
+/* The limit counts once byway has no capabilities any more. */
+static void raise_lock_limit(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &all))
+		log_debug("the limit of locked memory stays: %s",
+			  strerror(errno));
+}
+
+int hotplug_create(const struct hotplug_params *params, struct err *err,
+		   struct hotplug **ret_hotplug)
+{
+	struct hotplug *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return err_set(err, -ENOMEM, "hot-plug: out of memory");
+	h->params = *params;
+	(void)pci_host_for_each(params->env->pci, count_port, h);
+	h->slot = calloc(h->slots + 1, sizeof(*h->slot));
+	if (!h->slot) {
+		free(h);
+		return err_set(err, -ENOMEM, "hot-plug: out of memory");
+	}
+	if (h->slots)
+		raise_lock_limit();
+	h->slots = 0;
+	r = pci_host_for_each(params->env->pci, add_port, h);
+	if (r) {
+		hotplug_destroy(h);
+		return err_sys(err, r, "hot-plug");
+	}
+	*ret_hotplug = h;
+	return 0;
+}
+
+void hotplug_destroy(struct hotplug *h)
+{
+	unsigned i;
+
+	if (!h)
+		return;
+	for (i = 0; i < h->slots; i++) {
+		pcie_port_set_off(h->slot[i].port, NULL, NULL);
+		ev_timer_destroy(h->slot[i].patience);
+	}
+	free(h->slot);
+	free(h);
+}

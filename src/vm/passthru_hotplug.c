@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm passthru attach, detach: devices of a guest that runs.
+ *
+ * Theory of operation
+ *
+ * byway does it, on a word over its control socket; the guest's supervisor
+ * hears of what came and went and keeps the list in the guest's lock. So that
+ * no other guest takes the device in between, this process has the turn for
+ * claims until the lock names it. There is nothing to undo: a device that byway
+ * refused is in no list.
+ */
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "vm/control.h"
+#include "vm/devlog.h"
+#include "vm/passthru.h"
+
+#define LIST_WAIT_MS 5000u
+#define DETACH_WAIT_MS                                        \
+	40000u /* longer than byway's patience with the guest \
+		*/
+#define LOOK_MS 50
+
+static uint64_t now_ms(void)
+{
+	return clock_host()->mono_ns(clock_host()) / NS_PER_MS;
+}
+
+static int running_open(const struct place *place, const char *name,
+			struct guest *guest)
+{
+	struct run_info info;
+	struct err err = {0};
+
+	if (guest_open(place, name, &err, guest) < 0)
+		return say_error("%s", err.msg);
+	if (runlock_probe(guest, &info) != RUN_RUNNING)
+		return say_error("%s: does not run here; change its file "
+				 "instead (passthruN)",
+				 name);
+	return 0;
+}
+
+/* "8=empty 9=3/0/0,leaving": the first empty slot, or the one that has `what`.
+ */
+static bool slot_find(const char *slots, const char *what, char *buf,
+		      size_t size)
+{
+	CLEANUP_WORDS struct words words = {0};
+
+	words_split(&words, slots);
+	for (size_t i = 0; i < words.count; i++) {
+		char *has = strchr(words.word[i], '=');
+
+		if (!has)
+			continue;
+		*has++ = '\0';
+		has[strcspn(has, ",")] = '\0';
+		for (char *one = strsep(&has, "+"); one;
+		     one = strsep(&has, "+"))
+			if (strcmp(one, what) == 0) {
+				snprintf(buf, size, "%s", words.word[i]);
+				return true;
+			}
+	}
+	return false;
+}
+
+static bool lock_names(const struct guest *guest, const char *bdf)
+{
+	CLEANUP_WORDS struct words words = {0};
+	struct run_info info;
+
+	if (runlock_probe(guest, &info) != RUN_RUNNING)
+		return false;
+	words_split(&words, info.devices);
+	return words_contain(&words, bdf);
+}
+
+/* Until the supervisor has written whether the guest has it. */
+static bool lock_wait(const struct guest *guest, const char *bdf, bool in,
+		      unsigned ms)
+{
+	uint64_t end = now_ms() + ms;
+
+	while (lock_names(guest, bdf) != in) {
+		if (now_ms() >= end)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
+static int device_check(const struct pciview *view,
+			const struct hostpci_dev *dev, struct err *err)
+{
+	struct hostpci_identity identity;
+	char key[DEVLOG_KEY_MAX];
+	int rc = claims_check(&view->claims, view->host, dev, err);
+
+	if (rc == 0)
+		rc = hostpci_identify(view->host, dev, err, &identity);
+	if (rc == 0) {
+		devlog_key(&identity, key);
+		rc = quarantine_check(view->place, key, dev, err);
+	}
+	if (rc == 0)
+		rc = hostpci_usable(view->host, dev, err);
+	return rc;
+}
+
+#define ARGS_MAX (CONTROL_LINE_MAX - 16)
+
+/* After the slot all functions that the name means, as byway wants them. */
+static int words_attach(const struct pciview *view, const struct pcidevs *devs,
+			const char *opts, struct err *err, char buf[ARGS_MAX])
+{
+	const size_t size = ARGS_MAX;
+	size_t len = strlen(buf);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < devs->count; i++) {
+		rc = device_check(view, devs->dev[i], err);
+		if (rc == 0 && len < size)
+			len += (size_t)snprintf(buf + len, size - len,
+						" %s%s%s", devs->dev[i]->bdf,
+						i == 0 && opts ? "," : "",
+						i == 0 && opts ? opts : "");
+	}
+	if (rc == 0 && len >= size)
+		rc = err_set(err, -E2BIG, "too long for byway");
+	return rc;
+}
+
+int passthru_attach(const struct command *cmd, const struct place *place,
+		    int argc, char **argv)
+{
+	char slots[CONTROL_LINE_MAX], slot[32], args[ARGS_MAX];
+	CLEANUP_CLOSE int turn = -1;
+	CLEANUP_PCIVIEW struct pciview view = {0};
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	const char *opts = NULL;
+	struct pcidevs devs;
+	struct err err = {0};
+	int option;
+
+	while ((option = option_next(cmd, argc, argv, "+:o:")) != -1) {
+		if (option != 'o')
+			return 1;
+		opts = optarg;
+	}
+	if (argc - optind != 2)
+		return say_usage(cmd, "%s: expected a guest and a device",
+				 cmd->name);
+	if (running_open(place, argv[optind], &guest) != 0)
+		return 1;
+	if (claims_turn(place, &err, &turn) < 0)
+		return say_error("%s", err.msg);
+	if (pciview_open(place, &view) != 0)
+		return 1;
+	if (pcinames_resolve(&view.names, argv[optind + 1], true, &err, &devs) <
+		0 ||
+	    control_ask(&guest, CONTROL_SLOTS, "", &err, slots) < 0)
+		return say_error("%s", err.msg);
+	if (!slot_find(slots, "empty", slot, sizeof(slot)))
+		return say_error("%s: has no empty slot (%s); set "
+				 "passthru_slots in its file, for its next "
+				 "start",
+				 guest.name, slots[0] ? slots : "none at all");
+	strcpy(args, slot);
+	if (words_attach(&view, &devs, opts, &err, args) < 0 ||
+	    control_ask(&guest, CONTROL_ATTACH, args, &err, slots) < 0)
+		return say_error("%s", err.msg);
+	if (!lock_wait(&guest, devs.dev[0]->bdf, true, LIST_WAIT_MS))
+		say_warning("%s: its lock does not name %s: other guests are "
+			    "not kept from it by that",
+			    guest.name, devs.dev[0]->bdf);
+	printf("%s: %s (%s) is in slot %s\n", guest.name, devs.dev[0]->bdf,
+	       devs.dev[0]->selector, slot);
+	return 0;
+}
+
+int passthru_detach(const struct command *cmd, const struct place *place,
+		    int argc, char **argv)
+{
+	char slots[CONTROL_LINE_MAX], slot[32];
+	CLEANUP_PCIVIEW struct pciview view = {0};
+	CLEANUP_GUEST struct guest guest = GUEST_NONE;
+	struct pcidevs devs;
+	struct err err = {0};
+
+	if (option_next(cmd, argc, argv, "+:") != -1)
+		return 1;
+	if (argc - optind != 2)
+		return say_usage(cmd, "%s: expected a guest and a device",
+				 cmd->name);
+	if (running_open(place, argv[optind], &guest) != 0 ||
+	    pciview_open(place, &view) != 0)
+		return 1;
+	if (pcinames_resolve(&view.names, argv[optind + 1], true, &err, &devs) <
+		0 ||
+	    control_ask(&guest, CONTROL_SLOTS, "", &err, slots) < 0)
+		return say_error("%s", err.msg);
+	if (!slot_find(slots, devs.dev[0]->selector, slot, sizeof(slot)))
+		return say_error("%s: %s (%s) is in none of its slots (%s)",
+				 guest.name, devs.dev[0]->bdf,
+				 devs.dev[0]->selector,
+				 slots[0] ? slots : "none at all");
+	if (control_ask(&guest, CONTROL_DETACH, slot, &err, slots) < 0)
+		return say_error("%s", err.msg);
+	if (!lock_wait(&guest, devs.dev[0]->bdf, false, DETACH_WAIT_MS))
+		return say_error("%s: the guest does not let go of %s (%s); "
+				 "its log says more",
+				 guest.name, devs.dev[0]->bdf,
+				 devs.dev[0]->selector);
+	printf("%s: %s (%s) was detached\n", guest.name, devs.dev[0]->bdf,
+	       devs.dev[0]->selector);
+	return 0;
+}
