@@ -49,7 +49,7 @@ browser: all san setup-browser
 
 # 50 reboots, kill -9 at random points: too long for every commit.
 soak: all setup-lab
-	@lab/run soak-reboots soak-kill9
+	@lab/run soak-reboots soak-kill9 soak-windows soak-uefi-disk
 
 bench: all setup-lab
 	@lab/bench/bench
