@@ -47,9 +47,9 @@ lab-check: all setup-lab
 browser: all san setup-browser
 	@tools/check browser
 
-# 50 reboots, kill -9 at random points: too long for every commit.
+# 50 reboots, kill -9 at random points, whole systems: too long for every commit.
 soak: all setup-lab
-	@lab/run soak-reboots soak-kill9 soak-windows soak-uefi-disk
+	@lab/both lab/cases/soak-*.sh
 
 bench: all setup-lab
 	@lab/bench/bench

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-2-Clause
-# A Debian from its own disk through OVMF, the disk being virtio-blk.
-# deadline: 500
+# A Debian from its own disk through OVMF, the disk being virtio-blk, then
+# virtio-scsi, then nvme.
+# deadline: 1200
 # needs: debian
 
 debian_disk disk.img
@@ -32,3 +33,5 @@ gone() {
 }
 
 boots 1 /dev/vda2 4:0,virtio-blk,disk.img
+boots 2 /dev/sda2 4:0,virtio-scsi,disk.img
+boots 3 /dev/nvme0n1p2 4:0,nvme,disk.img
