@@ -473,6 +473,8 @@ int cmd_destroy(const struct command *cmd, const struct place *place, int argc,
 		return say_error("%s", err.msg);
 	if (!force && !confirm("Remove %s with all its disks", guest.dir))
 		return 1;
+	/* A data set can be destroyed when nothing in it is open. */
+	guest_close(&guest);
 	if (guest_destroy(place, argv[optind], &err) < 0)
 		return say_error("%s", err.msg);
 	printf("%s: removed\n", argv[optind]);

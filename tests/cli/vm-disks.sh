@@ -105,7 +105,18 @@ program zfs <<-'END'
 	create*' -V '*) mkdir -p "$VM_DEV_DIR/zvol/${last%/*}"
 		: >"$VM_DEV_DIR/zvol/$last" ;;
 	create*) mkdir "$PLACE/${last##*/}" ;;
-	destroy*) rm -r "$PLACE/${last##*/}" "$VM_DEV_DIR/zvol" ;;
+	destroy*)
+		# As the real one: not while somebody has a file of it open.
+		for fd in /proc/$PPID/fd/*; do
+			case $(readlink "$fd") in
+			"$PLACE/${last##*/}"*)
+				echo "cannot unmount '$PLACE/${last##*/}': pool or dataset is busy" >&2
+				exit 1
+				;;
+			esac
+		done
+		rm -r "$PLACE/${last##*/}" "$VM_DEV_DIR/zvol"
+		;;
 	esac
 END
 PLACE=$VM_DIR
