@@ -142,15 +142,22 @@ static bool has_symbols_file(const char *root, const char *layout)
 	return access(path, R_OK) == 0;
 }
 
+static int add_aliases(struct words *words, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (words_add(words, aliases[i].name))
+			return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int explain_layout(const char *name, struct words *layouts,
 			  struct err *err)
 {
 	const char *near;
-	size_t i;
+	int r = add_aliases(layouts, err);
 
-	for (i = 0; i < ARRAY_LEN(aliases); i++)
-		if (words_add(layouts, aliases[i].name))
-			return err_set(err, -ENOMEM, "out of memory");
+	if (r)
+		return r;
 	near = nearest_word(name, (const char *const *)layouts->word);
 	if (near)
 		return err_set(err, -ENOENT,
@@ -163,11 +170,16 @@ static int explain_layout(const char *name, struct words *layouts,
 		       name, KEYMAP_XKB_ROOT);
 }
 
-static int explain_variant(const struct keymap_name *name,
+/* text: as given, which may be meant to be one of bhyve's names. */
+static int explain_variant(const char *text, const struct keymap_name *name,
 			   const struct words *variants, struct err *err)
 {
+	CLEANUP_WORDS struct words known = {0};
 	const char *near = NULL;
+	int r = add_aliases(&known, err);
 
+	if (r)
+		return r;
 	if (variants->count)
 		near = nearest_word(name->variant,
 				    (const char *const *)variants->word);
@@ -176,6 +188,12 @@ static int explain_variant(const struct keymap_name *name,
 			       "keyboard layout '%s' has no variant '%s'; did"
 			       " you mean '%s(%s)'?",
 			       name->layout, name->variant, name->layout, near);
+	near = nearest_word(text, (const char *const *)known.word);
+	if (near)
+		return err_set(err, -ENOENT,
+			       "keyboard layout '%s' is unknown; did you mean"
+			       " '%s'?",
+			       text, near);
 	return err_set(err, -ENOENT,
 		       "keyboard layout '%s' has no variant '%s'; use '%s'",
 		       name->layout, name->variant, name->layout);
@@ -242,7 +260,7 @@ int keymap_resolve(const char *root, const char *text, struct err *err,
 		return explain_layout(text, &layouts, err);
 	if (!r && name.variant[0] && words_have(&layouts, name.layout) &&
 	    !words_have(&variants, name.variant))
-		return explain_variant(&name, &variants, err);
+		return explain_variant(text, &name, &variants, err);
 	*ret_name = name;
 	return 0;
 }

@@ -320,6 +320,8 @@ static void unknown_names_are_refused(void **state UNUSED)
 			       " you mean 'latinamerican'?");
 	refuse("us_dvorack", "keyboard layout 'us' has no variant 'dvorack';"
 			     " did you mean 'us(dvorak)'?");
+	refuse("de_noac", "keyboard layout 'de_noac' is unknown; did you mean"
+			  " 'de_noacc'?");
 	refuse("fi(zzzzzzzz)", "keyboard layout 'fi' has no variant"
 			       " 'zzzzzzzz'; use 'fi'");
 	refuse("../../etc/passwd",
