@@ -197,7 +197,7 @@ fake late <<-END
 	forever
 END
 sed -i 's/^\t//' "$VM_DIR/late/fake"
-echo 'vm_start_timeout=2' >"$VM_CONF"
+echo 'vm_start_timeout=5' >"$VM_CONF"
 {
 	run vm start late
 	cat "$VM_DIR/late/calls"
@@ -205,7 +205,7 @@ echo 'vm_start_timeout=2' >"$VM_CONF"
 } | ports | golden screen-wait
 check 'a guest that waits is starting' sh -c \
 	'"$VM" list | grep -q "^late .*Starting"'
-sleep 2.5
+sleep 5.5
 check 'for longer than a start may take' sh -c \
 	'"$VM" list | grep -q "^late .*Starting"'
 python3 -c "
