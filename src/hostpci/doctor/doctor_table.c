@@ -198,7 +198,7 @@ const struct check doctor_checks[] = {
      "a bridge without access control makes the group",
      "In the firmware, enable {acs}; else use another slot, best "
      "one of the processor's own. All devices of the group can "
-     "also go to one guest.",
+     "also go to one guest, where the host needs none of them.",
      check_group_no_acs},
     {"GROUP-SHARED", STEP_GROUP, LAYER_GROUP, SEVERITY_BLOCKS, SCOPE_DEVICE,
      "the group has other devices in it",
