@@ -80,6 +80,19 @@ check 'what is not bound to VFIO is not probed' \
 	sh -c '! grep -q 02:00.0 "$T/probe-calls"'
 "$VM" stop -w 20 web >/dev/null
 
+# A device that hangs: reading its configuration space does not return.
+config=$VM_HOST_ROOT/sys/bus/pci/devices/0000:01:00.0/config
+mv "$config" config
+mkfifo "$config"
+timeout 60 "$VM" passthru doctor --json web >hang.json 2>&1 &
+{
+	run vm passthru doctor 1/0/0
+} | golden doctor-hangs
+wait $!
+check 'the JSON has the verdict only' \
+	sh -c 'grep -q "\"id\": \"HANGS\"" hang.json && ! grep -q findings hang.json'
+mv config "$config"
+
 # A start that fails for a reason of byway's own: the doctor saw none below it.
 fake web <<-'END'
 	say error it broke

@@ -267,6 +267,29 @@ void check_sriov_pf_driver(struct exam *x)
 	proof(finding, "physfn", "%s, driver: none", pf->dev->bdf);
 }
 
+/* The interface of a network card that no driver holds down is not "down". */
+void check_sriov_pf_link(struct exam *x)
+{
+	const struct dev_facts *pf = physical_of(x);
+	char folder[96], name[NAME_MAX + 1];
+	const char *cursor = NULL, *state;
+	struct finding *finding;
+
+	if (!pf || !pf->dev->driver[0] || pf->dev->class >> 16 != 0x02)
+		return;
+	snprintf(folder, sizeof(folder), SYS_DEVICES "/%s/net", pf->dev->bdf);
+	while (fact_name_next(x->f, folder, &cursor, name)) {
+		state = fact_text(x->f, "%s/%s/operstate", folder, name);
+		if (!state || strcmp(state, "down") != 0)
+			continue;
+		finding = found(x,
+				"%s: a virtual function of %s, whose link (%s) "
+				"is down",
+				DEV_NAME(x->d), pf->dev->bdf, name);
+		proof_file(x, finding, "%s/%s/operstate", folder, name);
+	}
+}
+
 void check_sriov_token(struct exam *x)
 {
 	const struct dev_facts *pf = physical_of(x);

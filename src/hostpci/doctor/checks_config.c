@@ -68,6 +68,32 @@ void check_config_dead_many(struct exam *x)
 			proof_config(finding, &x->f->dev[i], 0x0e, 1);
 }
 
+static bool is_virtual(struct exam *x)
+{
+	return fact_exists(x->f, SYS_DEVICES "/%s/physfn", x->d->dev->bdf);
+}
+
+/* What the kernel read when it found the device, against what is there now. */
+void check_config_changed(struct exam *x)
+{
+	const struct hostpci_dev *dev = x->d->dev;
+	struct finding *finding;
+	uint32_t id;
+
+	if (!x->d->config || config_is_dead(x->d))
+		return;
+	id = config_u32(x->d->config, x->d->config_len, 0);
+	if (id == (dev->vendor | (uint32_t)dev->device << 16) || !dev->vendor ||
+	    is_virtual(x))
+		return;
+	finding = found(
+	    x, "%s: was found as %04x:%04x, now it answers as %04x:%04x",
+	    DEV_NAME(x->d), dev->vendor, dev->device, id & 0xffff, id >> 16);
+	proof_attr(x, finding, "vendor");
+	proof_attr(x, finding, "device");
+	proof_config(finding, x->d, 0, 4);
+}
+
 void check_power_d3cold(struct exam *x)
 {
 	const char *state = dev_attr(x->f, x->d, "power_state");
@@ -288,6 +314,57 @@ void check_bridge_window(struct exam *x)
 		  klog_find_last(x->f, "bridge window", "no space", port));
 	proof_log(finding,
 		  klog_find_last(x->f, "no space", x->d->dev->bdf, NULL));
+}
+
+/* Index of a memory BAR that has an address, `none` when all are zero. */
+static unsigned bar_forgotten(const struct dev_facts *d, unsigned none)
+{
+	unsigned index = none;
+
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &d->dev->bar[i];
+
+		if (!bar->start || !(bar->flags & RES_MEM))
+			continue;
+		/* Of 64 bits the upper half may be all there is. */
+		if (config_u32(d->config, d->config_len, 0x10 + 4 * i) & ~0xfu)
+			return none;
+		if (bar->flags & RES_MEM_64 &&
+		    config_u32(d->config, d->config_len, 0x14 + 4 * i))
+			return none;
+		if (index == none)
+			index = i;
+	}
+	return index;
+}
+
+/*
+ * As after a reset that nobody restored it from. Fixed addresses (Enhanced
+ * Allocation) and those of virtual functions are not in these registers.
+ */
+void check_bar_lost(struct exam *x)
+{
+	const struct hostpci_dev *dev = x->d->dev;
+	struct finding *finding;
+	char where[160];
+	unsigned index;
+
+	if (!x->d->config || config_is_dead(x->d) || dev->header_type != 0 ||
+	    is_virtual(x))
+		return;
+	index = bar_forgotten(x->d, HOSTPCI_BARS);
+	if (index == HOSTPCI_BARS || !dev_caps_known(x->f, x->d) ||
+	    x->d->caps.ea)
+		return;
+	finding = found(x,
+			"%s: has forgotten the addresses of its BARs, as "
+			"after a reset",
+			DEV_NAME(x->d));
+	proof_config(finding, x->d, 0x10 + 4 * index, 4);
+	snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/resource line %u",
+		 dev->bdf, index + 1);
+	proof(finding, where, "start %#llx",
+	      (unsigned long long)dev->bar[index].start);
 }
 
 void check_bar_io(struct exam *x)

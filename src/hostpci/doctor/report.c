@@ -300,6 +300,8 @@ static json_t *subject_json(struct writer *w)
 		json_array_append_new(list, json_string(bdf));
 	}
 	json_object_set_new(json, "devices", list);
+	if (request->named_wanted)
+		json_object_set_new(json, "named", json_true());
 	if (!guest)
 		return json;
 	json_object_set_new(json, "guest",

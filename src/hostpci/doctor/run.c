@@ -45,7 +45,8 @@ static void devs_choose(struct doctor *doctor)
 	const struct doctor_request *request = &doctor->request;
 	struct facts *f = doctor->f;
 
-	doctor->wanted = request->addr_count > 0 || request->guest;
+	doctor->wanted =
+	    request->addr_count > 0 || request->guest || request->named_wanted;
 	for (size_t i = 0; i < request->addr_count; i++) {
 		const struct dev_facts *d = facts_dev(f, request->addrs[i]);
 

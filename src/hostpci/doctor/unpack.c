@@ -330,6 +330,7 @@ static void subject_read(struct doctor_report *report, json_t *json)
 			request->addr_count++;
 	}
 	request->addrs = report->addrs;
+	request->named_wanted = json_is_true(json_object_get(subject, "named"));
 	subject_guest(report, json_object_get(subject, "guest"),
 		      json_object_get(json, "files"));
 }
