@@ -165,21 +165,55 @@ int checkup_named(struct checkup *checkup, const struct pcinames *names,
 	return rc;
 }
 
+/* What the guest had by this address before (claims.h), if it is that still. */
+static void known_add(struct checkup *checkup, const struct conf *known,
+		      const char *key, const char *address)
+{
+	struct doctor_request *request = &checkup->request;
+	struct doctor_named *named = &checkup->named[request->named_count];
+	const char *entry = known ? conf_get(known, "%s", key) : NULL;
+	const char *text = entry ? strstr(entry, " = ") : NULL;
+	size_t len = strlen(address);
+
+	if (!text || (size_t)(text - entry) != len ||
+	    strncmp(entry, address, len) != 0 ||
+	    request->named_count == DOCTOR_NAMED_MAX ||
+	    hostpci_parse_addr(address, NULL, &named->addr) < 0 ||
+	    hostpci_identity_parse(text + 3, &named->identity) < 0)
+		return;
+	snprintf(named->name, sizeof(named->name), "%s", key);
+	named->wanted = named->by_address = true;
+	request->named = checkup->named;
+	request->named_count++;
+	request->named_wanted = true;
+}
+
 static int devices_add(struct checkup *checkup, const struct place *place,
-		       const struct conf *conf, struct err *err)
+		       const struct guest *guest, const struct conf *conf,
+		       struct err *err)
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
 	CLEANUP_PCINAMES struct pcinames names = {0};
+	CLEANUP_CONF struct conf *known = NULL;
 	int rc = hostpci_open(place->host_root, err, &host);
 
 	if (rc == 0)
 		rc = pcinames_load(place, host, err, &names);
+	if (rc == 0)
+		checkup_names(checkup, &names);
+	if (conf_load(guest->dirfd, CLAIMS_KNOWN, CLAIMS_KNOWN, NULL, NULL,
+		      &known) < 0)
+		known = NULL; /* it had none yet */
 	for (unsigned n = 0; n < plan_passthru_count(conf) && rc == 0; n++) {
 		struct plan_passthru pt;
+		char key[24];
 
 		rc = plan_passthru_parse(conf, n, err, &pt);
 		if (rc == 0)
 			rc = checkup_named(checkup, &names, pt.address, err);
+		snprintf(key, sizeof(key), "passthru%u", n);
+		if (rc == 0)
+			known_add(checkup, known, key, pt.address);
 	}
 	if (rc == 0)
 		checkup_quarantine(checkup, place, host);
@@ -207,7 +241,7 @@ int checkup_guest(struct checkup *checkup, const struct place *place,
 		checkup->guest.firmware = loader != LOADER_LINUX;
 	checkup->request.guest = &checkup->guest;
 	checkup->request.addrs = checkup->addrs;
-	return devices_add(checkup, place, conf, err);
+	return devices_add(checkup, place, guest, conf, err);
 }
 
 void checkup_free(struct checkup *checkup)

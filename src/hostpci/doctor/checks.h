@@ -100,6 +100,9 @@ static inline bool dev_is_gpu(const struct dev_facts *d)
 	return d->dev->class >> 16 == 0x03 || d->dev->class >> 16 == 0x12;
 }
 
+/* A 64-bit memory BAR that the kernel took out of its list. */
+bool bar_is_struck(const struct dev_facts *d, unsigned index);
+
 /* A driver beside which VFIO still opens a group. */
 bool driver_is_harmless(const char *driver);
 

@@ -15,6 +15,7 @@ struct sighting {
 	char sight[12], kind[12], place[HOSTPCI_PLACE_MAX];
 	char then[HOSTPCI_BDF_MAX], now[HOSTPCI_BDF_MAX];
 	char other[HOSTPCI_BDF_MAX]; /* "-": nowhere */
+	char known[12];		     /* by its "name" or "address" */
 };
 
 static const char *sight_word(enum hostpci_sight sight)
@@ -64,10 +65,18 @@ static char *sighting_make(struct exam *x, const struct doctor_named *named)
 
 	hostpci_recognise(x->f->host, identity, &seen);
 	other = elsewhere(x, &seen);
-	if (asprintf(&text, "%s %04x:%04x %s %s %s %s", sight_word(seen.sight),
-		     identity->vendor, identity->device, identity->place,
-		     identity->bdf, seen.dev ? seen.dev->bdf : "-",
-		     other ? other->bdf : "-") < 0)
+	/* In its slot, but bus numbers moved: the address means another. */
+	if (seen.sight == HOSTPCI_SAME && named->by_address &&
+	    addr_compare(seen.dev->addr, named->addr) != 0) {
+		seen.sight = HOSTPCI_MOVED;
+		other = seen.dev;
+		seen.dev = hostpci_find(x->f->host, named->addr);
+	}
+	if (asprintf(&text, "%s %04x:%04x %s %s %s %s %s",
+		     sight_word(seen.sight), identity->vendor, identity->device,
+		     identity->place, identity->bdf,
+		     seen.dev ? seen.dev->bdf : "-", other ? other->bdf : "-",
+		     named->by_address ? "address" : "name") < 0)
 		return NULL;
 	return text;
 }
@@ -90,8 +99,9 @@ static bool sighting_get(struct exam *x, const char *name,
 		fact->rc = fact->data ? 0 : -ENOMEM;
 	}
 	text = fact_text(x->f, "%s", path);
-	if (!text || sscanf(text, "%11s %11s %95s %19s %19s %19s", s.sight,
-			    s.kind, s.place, s.then, s.now, s.other) != 6)
+	if (!text ||
+	    sscanf(text, "%11s %11s %95s %19s %19s %19s %11s", s.sight, s.kind,
+		   s.place, s.then, s.now, s.other, s.known) != 7)
 		return false;
 	*ret_sighting = s;
 	return true;
@@ -109,6 +119,14 @@ static void moved_cure(struct exam *x, struct finding *finding,
 {
 	const char *to = strcmp(s->other, "-") != 0 ? s->other : s->now;
 
+	if (strcmp(s->known, "address") == 0) {
+		cure(x, finding,
+		     "Write the address that is meant into the guest's file; "
+		     "'vm passthru accept %s' takes what is there now.",
+		     x->doctor->request.guest ? x->doctor->request.guest->name
+					      : "GUEST");
+		return;
+	}
 	if (strcmp(to, "-") != 0) {
 		cure(x, finding,
 		     "If %s is what is meant now: 'vm passthru name %s %s'. "
@@ -147,8 +165,10 @@ static void moved_report(struct exam *x, const char *name,
 		    found(x, "%s: the card is not on this host any more", name);
 	if (!x->wanted)
 		finding->severity = SEVERITY_DEGRADES;
-	proof(finding, "the name was given to", "%s in slot %s, then at %s",
-	      s->kind, s->place, s->then);
+	proof(finding,
+	      strcmp(s->known, "name") == 0 ? "the name was given to"
+					    : "the guest had",
+	      "%s in slot %s, then at %s", s->kind, s->place, s->then);
 	for (size_t i = 0; i < 2; i++) {
 		const char *bdf = i ? s->other : s->now;
 		const struct dev_facts *d = facts_dev_named(x->f, bdf);

@@ -93,12 +93,17 @@ struct doctor_guest {
 	const char *log_path;  /* for the evidence: "web/com1.log" */
 };
 
-/* A device that has a name, and what it was when it got it. */
+/*
+ * A device that has a name, and what it was when it got it; or that a guest had
+ * by its address, named by the key of the guest's file.
+ */
 #define DOCTOR_NAMED_MAX 256u
 struct doctor_named {
 	char name[32];
 	struct hostpci_identity identity;
 	bool wanted; /* somebody asked for it, or a guest has it */
+	bool by_address;
+	struct hostpci_addr addr; /* what the guest's file says now */
 };
 
 /* A device that the manager keeps from guests. */
