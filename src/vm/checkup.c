@@ -239,6 +239,7 @@ int checkup_guest(struct checkup *checkup, const struct place *place,
 		checkup->guest.memory_bytes = 0;
 	if (loader_find(conf, NULL, &loader) == 0)
 		checkup->guest.firmware = loader != LOADER_LINUX;
+	checkup->guest.managed = conf_bool(conf, "passthru_managed", false);
 	checkup->request.guest = &checkup->guest;
 	checkup->request.addrs = checkup->addrs;
 	return devices_add(checkup, place, guest, conf, err);

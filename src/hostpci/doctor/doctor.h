@@ -88,6 +88,7 @@ struct doctor_guest {
 	const char *name;
 	uint64_t memory_bytes; /* 0 not known */
 	bool firmware;	       /* boots UEFI or BIOS, which places BARs */
+	bool managed;	       /* its devices are bound when it starts */
 	unsigned phys_bits;    /* of its processor, 0: the host's */
 	const char *log;       /* what it said on its serial port, or NULL */
 	const char *log_path;  /* for the evidence: "web/com1.log" */

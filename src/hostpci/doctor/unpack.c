@@ -312,6 +312,7 @@ static void subject_guest(struct doctor_report *report, json_t *guest,
 	    .memory_bytes =
 		memory > 0 && memory < 1ll << 52 ? (uint64_t)memory : 0,
 	    .firmware = json_is_true(json_object_get(guest, "firmware")),
+	    .managed = json_is_true(json_object_get(guest, "managed")),
 	    .phys_bits = bits > 0 && bits < 64 ? (unsigned)bits : 0,
 	    .log = report->log,
 	    .log_path = "serial log",
