@@ -8,6 +8,7 @@
 
 #include "base/cfg.h"
 #include "vm/claims.h"
+#include "vm/devlog.h"
 #include "vm/firmware.h"
 #include "vm/plan.h"
 
@@ -51,13 +52,101 @@ static int devs_add(struct checkup *checkup, const struct pcidevs *devs,
 	return 0;
 }
 
+void checkup_names(struct checkup *checkup, const struct pcinames *names)
+{
+	struct doctor_request *request = &checkup->request;
+
+	request->named = checkup->named;
+	for (size_t i = 0; i < names->count; i++) {
+		struct doctor_named *named =
+		    &checkup->named[request->named_count];
+
+		if (request->named_count == DOCTOR_NAMED_MAX)
+			return;
+		snprintf(named->name, sizeof(named->name), "%s",
+			 names->entry[i].name);
+		named->identity = names->entry[i].identity;
+		named->wanted = false;
+		request->named_count++;
+	}
+}
+
+static void name_want(struct checkup *checkup, const struct pcinames *names,
+		      const char *name)
+{
+	struct doctor_request *request = &checkup->request;
+
+	if (request->named_count == 0)
+		checkup_names(checkup, names);
+	for (size_t i = 0; i < request->named_count; i++)
+		if (strcmp(checkup->named[i].name, name) == 0)
+			checkup->named[i].wanted = true;
+	request->named_wanted = true;
+}
+
+/* NAME, or the NAME of NAME-vfN. */
+static const struct pciname *name_of(const struct pcinames *names,
+				     const char *text)
+{
+	const struct pciname *entry = pcinames_entry(names, text);
+	char name[PCINAME_SIZE];
+	const char *mark = strstr(text, "-vf");
+
+	if (entry || !mark || mark - text > (ptrdiff_t)PCINAME_MAX)
+		return entry;
+	snprintf(name, sizeof(name), "%.*s", (int)(mark - text), text);
+	return pcinames_entry(names, name);
+}
+
+/* A named device that is not what it was is a finding, not an error. */
+static int member_add(struct checkup *checkup, const struct pcinames *names,
+		      const char *text, struct err *err)
+{
+	const struct pciname *entry = name_of(names, text);
+	struct pcidevs devs;
+	int rc = pcinames_resolve(names, text, false, err, &devs);
+
+	if (entry)
+		name_want(checkup, names, entry->name);
+	if (rc == -ENODEV && entry && entry->found.sight != HOSTPCI_SAME &&
+	    entry->found.sight != HOSTPCI_UNSURE)
+		return 0;
+	return rc < 0 ? rc : devs_add(checkup, &devs, err);
+}
+
+void checkup_quarantine(struct checkup *checkup, const struct place *place,
+			const struct hostpci *host)
+{
+	struct doctor_request *request = &checkup->request;
+	char key[DEVLOG_KEY_MAX];
+
+	request->shut_out = checkup->shut_out;
+	request->shut_out_count = 0;
+	for (size_t i = 0; i < request->addr_count; i++) {
+		struct doctor_shut_out *out =
+		    &checkup->shut_out[request->shut_out_count];
+		const struct hostpci_dev *dev =
+		    hostpci_find(host, checkup->addrs[i]);
+		struct hostpci_identity identity;
+		struct err err = {0};
+
+		if (!dev || hostpci_identify(host, dev, &err, &identity) < 0)
+			continue;
+		devlog_key(&identity, key);
+		if (quarantine_check(place, key, dev, &err) != -EHOSTDOWN)
+			continue;
+		out->addr = dev->addr;
+		snprintf(out->why, sizeof(out->why), "%.399s", err.msg);
+		request->shut_out_count++;
+	}
+}
+
 int checkup_named(struct checkup *checkup, const struct pcinames *names,
 		  const char *text, struct err *err)
 {
 	CLEANUP_WORDS struct words members = {0};
 	size_t *count = &checkup->request.addr_count;
 	size_t pool = strlen(POOL_PREFIX);
-	struct pcidevs devs;
 	int rc = 0;
 
 	checkup->request.addrs = checkup->addrs;
@@ -71,31 +160,63 @@ int checkup_named(struct checkup *checkup, const struct pcinames *names,
 		rc = pcinames_pool(names, text + pool, err, &members);
 	else
 		words_add(&members, "%s", text);
-	for (size_t i = 0; i < members.count && rc == 0; i++) {
-		rc =
-		    pcinames_resolve(names, members.word[i], false, err, &devs);
-		if (rc == 0)
-			rc = devs_add(checkup, &devs, err);
-	}
+	for (size_t i = 0; i < members.count && rc == 0; i++)
+		rc = member_add(checkup, names, members.word[i], err);
 	return rc;
 }
 
+/* What the guest had by this address before (claims.h), if it is that still. */
+static void known_add(struct checkup *checkup, const struct conf *known,
+		      const char *key, const char *address)
+{
+	struct doctor_request *request = &checkup->request;
+	struct doctor_named *named = &checkup->named[request->named_count];
+	const char *entry = known ? conf_get(known, "%s", key) : NULL;
+	const char *text = entry ? strstr(entry, " = ") : NULL;
+	size_t len = strlen(address);
+
+	if (!text || (size_t)(text - entry) != len ||
+	    strncmp(entry, address, len) != 0 ||
+	    request->named_count == DOCTOR_NAMED_MAX ||
+	    hostpci_parse_addr(address, NULL, &named->addr) < 0 ||
+	    hostpci_identity_parse(text + 3, &named->identity) < 0)
+		return;
+	snprintf(named->name, sizeof(named->name), "%s", key);
+	named->wanted = named->by_address = true;
+	request->named = checkup->named;
+	request->named_count++;
+	request->named_wanted = true;
+}
+
 static int devices_add(struct checkup *checkup, const struct place *place,
-		       const struct conf *conf, struct err *err)
+		       const struct guest *guest, const struct conf *conf,
+		       struct err *err)
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
 	CLEANUP_PCINAMES struct pcinames names = {0};
+	CLEANUP_CONF struct conf *known = NULL;
 	int rc = hostpci_open(place->host_root, err, &host);
 
 	if (rc == 0)
 		rc = pcinames_load(place, host, err, &names);
+	if (rc == 0)
+		checkup_names(checkup, &names);
+	if (conf_load(guest->dirfd, CLAIMS_KNOWN, CLAIMS_KNOWN, NULL, NULL,
+		      &known) < 0)
+		known = NULL; /* it had none yet */
 	for (unsigned n = 0; n < plan_passthru_count(conf) && rc == 0; n++) {
 		struct plan_passthru pt;
+		char key[24];
 
 		rc = plan_passthru_parse(conf, n, err, &pt);
 		if (rc == 0)
 			rc = checkup_named(checkup, &names, pt.address, err);
+		snprintf(key, sizeof(key), "passthru%u", n);
+		if (rc == 0)
+			known_add(checkup, known, key, pt.address);
 	}
+	if (rc == 0)
+		checkup_quarantine(checkup, place, host);
 	return rc;
 }
 
@@ -118,9 +239,10 @@ int checkup_guest(struct checkup *checkup, const struct place *place,
 		checkup->guest.memory_bytes = 0;
 	if (loader_find(conf, NULL, &loader) == 0)
 		checkup->guest.firmware = loader != LOADER_LINUX;
+	checkup->guest.managed = conf_bool(conf, "passthru_managed", false);
 	checkup->request.guest = &checkup->guest;
 	checkup->request.addrs = checkup->addrs;
-	return devices_add(checkup, place, conf, err);
+	return devices_add(checkup, place, guest, conf, err);
 }
 
 void checkup_free(struct checkup *checkup)
@@ -129,14 +251,35 @@ void checkup_free(struct checkup *checkup)
 	checkup->log = NULL;
 }
 
-/* In a process of its own, see doctor_guarded(). */
+struct verdict {
+	const struct place *place;
+	const struct guest *guest;
+	const struct conf *conf;
+	bool with_log;
+};
+
+/*
+ * In a process of its own, see doctor_guarded(): finding out what the guest
+ * uses reads devices already.
+ */
 static int verdict_run(void *ctx, char *watch, char *answer)
 {
 	CLEANUP_DOCTOR struct doctor *doctor = NULL;
-	struct checkup *checkup = ctx;
+	const struct verdict *v = ctx;
+	struct checkup checkup = {
+	    .request = {.root = v->place->host_root,
+			.watch = watch,
+			.quick = true},
+	};
+	int rc;
 
-	checkup->request.watch = watch;
-	if (doctor_examine(&checkup->request, NULL, &doctor) < 0)
+	doctor_touch(v->place->host_root, watch);
+	rc = checkup_guest(&checkup, v->place, v->guest, v->conf, v->with_log,
+			   NULL);
+	if (rc == 0)
+		rc = doctor_examine(&checkup.request, NULL, &doctor);
+	checkup_free(&checkup);
+	if (rc < 0)
 		return DOCTOR_BLOCKED + 1;
 	snprintf(answer, DOCTOR_ANSWER_BYTES, "%s", doctor_verdict(doctor));
 	return (int)doctor_state(doctor);
@@ -148,16 +291,13 @@ int checkup_verdict(const struct place *place, const struct guest *guest,
 {
 	static const struct doctor_deadline deadline = {SHORT_MS, SHORT_MS,
 							NULL};
-	struct checkup checkup = {.request = {.root = place->host_root}};
+	struct verdict verdict = {place, guest, conf, with_log};
 	char text[DOCTOR_ANSWER_BYTES];
 	int rc;
 
 	if (plan_passthru_count(conf) == 0)
 		return -ENOENT;
-	rc = checkup_guest(&checkup, place, guest, conf, with_log, NULL);
-	if (rc == 0)
-		rc = doctor_guarded(verdict_run, &checkup, &deadline, text);
-	checkup_free(&checkup);
+	rc = doctor_guarded(verdict_run, &verdict, &deadline, text);
 	if (rc > (int)DOCTOR_BLOCKED)
 		return -EIO;
 	if (rc == -ETIMEDOUT) {

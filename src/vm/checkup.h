@@ -17,6 +17,8 @@ struct checkup {
 	char guest_name[GUEST_NAME_MAX + 1];
 	char log_path[GUEST_NAME_MAX + 16];
 	char *log;
+	struct doctor_named named[DOCTOR_NAMED_MAX];
+	struct doctor_shut_out shut_out[DOCTOR_DEVICES_MAX];
 };
 
 /*
@@ -28,12 +30,18 @@ MUST_CHECK int checkup_guest(struct checkup *checkup, const struct place *place,
 			     bool with_log, struct err *err);
 /*
  * Adds what a text means: an address, also of a device that is not there, a
- * slot, a name, or a pool with all its members.
+ * slot, a name, or a pool with all its members. A name whose device has moved
+ * is for the doctor to tell.
  */
 struct pcinames;
 MUST_CHECK int checkup_named(struct checkup *checkup,
 			     const struct pcinames *names, const char *text,
 			     struct err *err);
+/* Adds all names there are: for examinations of the whole host. */
+void checkup_names(struct checkup *checkup, const struct pcinames *names);
+/* Adds which of the devices added so far are in quarantine. */
+void checkup_quarantine(struct checkup *checkup, const struct place *place,
+			const struct hostpci *host);
 void checkup_free(struct checkup *checkup);
 
 /*

@@ -25,6 +25,8 @@ struct job {
 	unsigned rounds;    /* of --probe, 0: not asked for */
 	const char *report; /* file to write, or NULL */
 	const char *from;   /* report to replay, or NULL */
+	int subjects;	    /* of --probe: resolved a second time */
+	char **subject;
 	struct checkup checkup;
 };
 
@@ -59,6 +61,7 @@ static bool device_named(struct job *job, const char *name)
 			continue;
 		job->checkup.addrs[request->addr_count++] =
 		    hostpci_at(host, i)->addr;
+		checkup_quarantine(&job->checkup, job->place, host);
 		return true;
 	}
 	return false;
@@ -73,7 +76,11 @@ static int known_named(struct job *job, const char *text, struct err *err)
 
 	if (rc == 0)
 		rc = pcinames_load(job->place, host, err, &names);
-	return rc < 0 ? rc : checkup_named(&job->checkup, &names, text, err);
+	if (rc == 0)
+		rc = checkup_named(&job->checkup, &names, text, err);
+	if (rc == 0)
+		checkup_quarantine(&job->checkup, job->place, host);
+	return rc;
 }
 
 static int subject_add(struct job *job, const char *text, struct err *err)
@@ -98,18 +105,32 @@ static int subject_add(struct job *job, const char *text, struct err *err)
 		       text);
 }
 
-static int subjects_take(struct job *job, int count, char **texts)
+/* Nobody is asked for: what has a name and is not where it was. */
+static void names_take(struct job *job)
+{
+	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	CLEANUP_PCINAMES struct pcinames names = {0};
+	struct err err = {0};
+
+	if (hostpci_open(job->place->host_root, &err, &host) == 0 &&
+	    pcinames_load(job->place, host, &err, &names) == 0)
+		checkup_names(&job->checkup, &names);
+}
+
+static int subjects_take(struct job *job)
 {
 	struct err err = {0};
 
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < job->subjects; i++) {
 		if (job->checkup.request.guest)
 			return say_error("%s: one guest at a time, and no "
 					 "devices beside it",
-					 texts[i]);
-		if (subject_add(job, texts[i], &err) < 0)
+					 job->subject[i]);
+		if (subject_add(job, job->subject[i], &err) < 0)
 			return say_error("%s", err.msg);
 	}
+	if (job->subjects == 0)
+		names_take(job);
 	return 0;
 }
 
@@ -140,6 +161,11 @@ static int job_run(void *ctx, char *watch, char *answer UNUSED)
 	struct err err = {0};
 
 	job->checkup.request.watch = watch;
+	if (!job->from) {
+		doctor_touch(job->place->host_root, watch);
+		if (subjects_take(job) != 0)
+			return EXIT_TROUBLE;
+	}
 	if (doctor_examine(&job->checkup.request, &err, &doctor) < 0) {
 		say_error("%s", err.msg);
 		return EXIT_TROUBLE;
@@ -195,10 +221,15 @@ static int job_probe(struct job *job, int status)
 	struct err err = {0};
 	int rc;
 
+	if (status == EXIT_TROUBLE)
+		return status;
 	if (status >= DOCTOR_BLOCKED) {
 		printf("\nNot probed: first what is said above.\n");
 		return status;
 	}
+	/* The examination's process took its own: here nothing hangs. */
+	if (subjects_take(job) != 0)
+		return EXIT_TROUBLE;
 	rc = trial_run(job->place, request->addrs, request->addr_count,
 		       job->rounds, &err);
 	if (rc < 0) {
@@ -320,8 +351,9 @@ int cmd_doctor(const struct command *cmd, const struct place *place, int argc,
 	}
 	if (job.from)
 		return job_replay(&job);
-	status = subjects_take(&job, argc - optind, argv + optind);
-	status = status ? EXIT_TROUBLE : job_guarded(&job);
+	job.subjects = argc - optind;
+	job.subject = argv + optind;
+	status = job_guarded(&job);
 	if (job.rounds)
 		status = job_probe(&job, status);
 	checkup_free(&job.checkup);

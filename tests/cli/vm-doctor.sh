@@ -30,6 +30,33 @@ pci . 0000:02:00.0 8086 10d3 020000 11 e1000e 'pm bus'
 } | golden doctor-errors
 check 'a stranger made no file' test ! -e "$T/x"
 
+# A replay that is killed leaves no folder behind. The report is large, so that
+# one of the attempts hits it while it is unpacked.
+TMPDIR=$T/tmp
+export TMPDIR
+mkdir "$TMPDIR"
+awk 'BEGIN {
+	printf "{\"byway_report\": 1, \"nodes\": [\"n/0\""
+	for (i = 1; i < 30000; i++)
+		printf ", \"n/%d\"", i
+	print "]}"
+}' >large.json
+no_folder() { ! ls -d "$TMPDIR"/byway-report-* >/dev/null 2>&1; }
+has_folder() { ! no_folder; }
+hit=0
+while [ "$hit" -lt 20 ]; do
+	hit=$((hit + 1))
+	"$VM" passthru doctor --from large.json >/dev/null 2>&1 &
+	pid=$!
+	wait_for 10 has_folder
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	[ $? != 137 ] || break
+done
+check 'a replay was killed' test "$hit" -lt 20
+check 'its folder is gone' wait_for 20 no_folder
+unset TMPDIR
+
 guest web <<-'END'
 	passthru0="1/0/0"
 END
@@ -79,6 +106,19 @@ chmod +x "$BYWAY_PROBE"
 check 'what is not bound to VFIO is not probed' \
 	sh -c '! grep -q 02:00.0 "$T/probe-calls"'
 "$VM" stop -w 20 web >/dev/null
+
+# A device that hangs: reading its configuration space does not return.
+config=$VM_HOST_ROOT/sys/bus/pci/devices/0000:01:00.0/config
+mv "$config" config
+mkfifo "$config"
+timeout 60 "$VM" passthru doctor --json web >hang.json 2>&1 &
+{
+	run vm passthru doctor 1/0/0
+} | golden doctor-hangs
+wait $!
+check 'the JSON has the verdict only' \
+	sh -c 'grep -q "\"id\": \"HANGS\"" hang.json && ! grep -q findings hang.json'
+mv config "$config"
 
 # A start that fails for a reason of byway's own: the doctor saw none below it.
 fake web <<-'END'

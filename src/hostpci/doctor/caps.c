@@ -30,6 +30,9 @@ static void standard_note(struct caps *caps, uint8_t id, uint16_t at)
 	case 0x13:
 		slot = &caps->af;
 		break;
+	case 0x14:
+		slot = &caps->ea;
+		break;
 	default:
 		break;
 	}

@@ -11,7 +11,7 @@
 
 /* Offsets; 0: not there. */
 struct caps {
-	uint16_t pm, msi, msix, pcie, af;
+	uint16_t pm, msi, msix, pcie, af, ea;
 	uint16_t aer, acs, sriov, rebar, dsn, ats, ari;
 	bool broken;
 	bool known;	     /* the standard chain could be read */

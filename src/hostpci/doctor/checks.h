@@ -9,13 +9,16 @@
 check_fn check_dev_missing, check_bifurcation;
 check_fn check_link_down, check_link_width, check_slot_narrow;
 check_fn check_link_speed, check_link_errors, check_link_fatal;
-check_fn check_port_errors, check_link_lost, check_mps;
+check_fn check_port_errors, check_link_lost, check_mps, check_link_growing;
+
+/* checks_known.c: present, VFIO open */
+check_fn check_dev_moved, check_quarantine;
 
 /* checks_config.c: config space, BARs */
 check_fn check_config_dead, check_config_dead_many, check_power_d3cold;
 check_fn check_config_extended, check_config_caps, check_lockdown;
 check_fn check_bar_unassigned, check_bar_conflict, check_bridge_window;
-check_fn check_bar_io;
+check_fn check_bar_io, check_config_changed, check_bar_lost;
 
 /* checks_iommu.c: IOMMU, interrupt remapping */
 check_fn check_iommu_firmware_off, check_iommu_kernel_off;
@@ -35,12 +38,15 @@ check_fn check_use_usb, check_use_display, check_use_other;
 check_fn check_bind_native, check_bind_none, check_bind_stuck;
 check_fn check_bind_late, check_boot_framebuffer;
 check_fn check_sriov_vfs, check_sriov_pf_driver, check_sriov_token;
-check_fn check_sriov_mmio;
+check_fn check_sriov_mmio, check_sriov_pf_link;
 
 /* checks_reset.c: VFIO open */
 check_fn check_vfio_node, check_vfio_busy, check_reset_none;
 check_fn check_reset_shared, check_reset_pm, check_reset_known;
 check_fn check_reset_failed, check_reset_slow, check_reset_kernel;
+
+/* checks_limits.c: VFIO open, DMA map */
+check_fn check_vfio_access, check_cgroup_memory;
 
 /* checks_dma.c: DMA map, regions, interrupts */
 check_fn check_memlock, check_memlock_log, check_guest_memory;
@@ -93,6 +99,9 @@ static inline bool dev_is_gpu(const struct dev_facts *d)
 {
 	return d->dev->class >> 16 == 0x03 || d->dev->class >> 16 == 0x12;
 }
+
+/* A 64-bit memory BAR that the kernel took out of its list. */
+bool bar_is_struck(const struct dev_facts *d, unsigned index);
 
 /* A driver beside which VFIO still opens a group. */
 bool driver_is_harmless(const char *driver);

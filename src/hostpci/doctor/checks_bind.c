@@ -107,6 +107,18 @@ void check_use_other(struct exam *x)
 
 /* --- binding ---------------------------------------------------------- */
 
+/* No fault of a guest that binds its devices when it starts. */
+static void managed_soften(struct exam *x, struct finding *finding)
+{
+	if (!x->g || !x->g->managed)
+		return;
+	finding->severity = SEVERITY_NOTE;
+	cure(x, finding,
+	     "Nothing: %s takes it from the host when it starts "
+	     "(passthru_managed).",
+	     x->g->name);
+}
+
 void check_bind_native(struct exam *x)
 {
 	const struct hostpci_dev *dev = x->d->dev;
@@ -120,6 +132,7 @@ void check_bind_native(struct exam *x)
 			DEV_NAME(x->d), dev->driver);
 	snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/driver", dev->bdf);
 	proof(finding, where, "%s", dev->driver);
+	managed_soften(x, finding);
 }
 
 void check_bind_none(struct exam *x)
@@ -137,6 +150,7 @@ void check_bind_none(struct exam *x)
 	proof(finding, where, "%s", dev->driver[0] ? dev->driver : "not there");
 	if (dev->driver_override[0])
 		proof_attr(x, finding, "driver_override");
+	managed_soften(x, finding);
 }
 
 /* Kept as a fact, as the lock is none that a report could hold. */
@@ -265,6 +279,29 @@ void check_sriov_pf_driver(struct exam *x)
 			"will not work",
 			DEV_NAME(x->d), pf->dev->bdf);
 	proof(finding, "physfn", "%s, driver: none", pf->dev->bdf);
+}
+
+/* The interface of a network card that no driver holds down is not "down". */
+void check_sriov_pf_link(struct exam *x)
+{
+	const struct dev_facts *pf = physical_of(x);
+	char folder[96], name[NAME_MAX + 1];
+	const char *cursor = NULL, *state;
+	struct finding *finding;
+
+	if (!pf || !pf->dev->driver[0] || pf->dev->class >> 16 != 0x02)
+		return;
+	snprintf(folder, sizeof(folder), SYS_DEVICES "/%s/net", pf->dev->bdf);
+	while (fact_name_next(x->f, folder, &cursor, name)) {
+		state = fact_text(x->f, "%s/%s/operstate", folder, name);
+		if (!state || strcmp(state, "down") != 0)
+			continue;
+		finding = found(x,
+				"%s: a virtual function of %s, whose link (%s) "
+				"is down",
+				DEV_NAME(x->d), pf->dev->bdf, name);
+		proof_file(x, finding, "%s/%s/operstate", folder, name);
+	}
 }
 
 void check_sriov_token(struct exam *x)

@@ -68,6 +68,32 @@ void check_config_dead_many(struct exam *x)
 			proof_config(finding, &x->f->dev[i], 0x0e, 1);
 }
 
+static bool is_virtual(struct exam *x)
+{
+	return fact_exists(x->f, SYS_DEVICES "/%s/physfn", x->d->dev->bdf);
+}
+
+/* What the kernel read when it found the device, against what is there now. */
+void check_config_changed(struct exam *x)
+{
+	const struct hostpci_dev *dev = x->d->dev;
+	struct finding *finding;
+	uint32_t id;
+
+	if (!x->d->config || config_is_dead(x->d))
+		return;
+	id = config_u32(x->d->config, x->d->config_len, 0);
+	if (id == (dev->vendor | (uint32_t)dev->device << 16) || !dev->vendor ||
+	    is_virtual(x))
+		return;
+	finding = found(
+	    x, "%s: was found as %04x:%04x, now it answers as %04x:%04x",
+	    DEV_NAME(x->d), dev->vendor, dev->device, id & 0xffff, id >> 16);
+	proof_attr(x, finding, "vendor");
+	proof_attr(x, finding, "device");
+	proof_config(finding, x->d, 0, 4);
+}
+
 void check_power_d3cold(struct exam *x)
 {
 	const char *state = dev_attr(x->f, x->d, "power_state");
@@ -144,38 +170,106 @@ void check_lockdown(struct exam *x)
 
 /* --- BARs ------------------------------------------------------------- */
 
-static bool bar_lacks_address(const struct hostpci_bar *bar)
+/*
+ * A BAR the kernel found no place for is listed without a start, or struck from
+ * the list: then only its register, whose type bits are fixed, tells of it. (A
+ * 32-bit one that was struck looks like none.)
+ */
+bool bar_is_struck(const struct dev_facts *d, unsigned index)
 {
-	return bar->size && !bar->start && !(bar->flags & RES_IO);
+	if (!d->config || config_is_dead(d) || d->dev->header_type != 0)
+		return false;
+	for (unsigned i = 0; i < HOSTPCI_BARS - 2; i++) {
+		uint32_t reg =
+		    config_u32(d->config, d->config_len, 0x10 + 4 * i);
+
+		if ((reg & 7) != 4) /* memory, 64-bit */
+			continue;
+		if (i == index)
+			return !d->dev->bar[i].size;
+		i++; /* the upper half of its address */
+	}
+	return false;
 }
 
-static const char *bar_kind(const struct hostpci_bar *bar)
+static bool bar_lacks_address(const struct dev_facts *d, unsigned index)
 {
-	bool wide = bar->flags & RES_MEM_64, pref = bar->flags & RES_PREFETCH;
+	const struct hostpci_bar *bar = &d->dev->bar[index];
 
-	if (bar->flags & RES_IO)
-		return "I/O";
+	if (bar->size)
+		return !bar->start && !(bar->flags & RES_IO);
+	return bar_is_struck(d, index);
+}
+
+/* What lacks an address, from the list or, where struck, from elsewhere. */
+struct missing {
+	unsigned index;
+	uint64_t size; /* 0 unknown */
+	uint32_t flags;
+};
+
+/* "BAR 2: no space for [mem size 0x1000000000 64bit pref]" and the like. */
+static uint64_t log_size(struct exam *x, unsigned index)
+{
+	char tag[16];
+	const char *line;
+	unsigned long long size;
+
+	snprintf(tag, sizeof(tag), "BAR %u", index);
+	line = klog_find_last(x->f, x->d->dev->bdf, tag, "no space");
+	line = line ? strstr(line, "mem size 0x") : NULL;
+	return line && sscanf(line, "mem size %llx", &size) == 1 ? size : 0;
+}
+
+static struct missing missing_at(struct exam *x, unsigned index)
+{
+	const struct hostpci_bar *bar = &x->d->dev->bar[index];
+	uint32_t reg;
+
+	if (bar->size)
+		return (struct missing){index, bar->size, (uint32_t)bar->flags};
+	reg = config_u32(x->d->config, x->d->config_len, 0x10 + 4 * index);
+	return (struct missing){index, log_size(x, index),
+				RES_MEM | RES_MEM_64 |
+				    (reg & 8 ? RES_PREFETCH : 0)};
+}
+
+static const char *missing_kind(const struct missing *m)
+{
+	bool wide = m->flags & RES_MEM_64, pref = m->flags & RES_PREFETCH;
+
 	if (wide)
 		return pref ? "64-bit prefetchable" : "64-bit";
 	return pref ? "32-bit prefetchable" : "32-bit";
 }
 
-/* The first and the largest that got none; NULL when all have one. */
-static const struct hostpci_bar *bars_missing(const struct dev_facts *d,
-					      unsigned *ret_index)
+static const char *missing_size(const struct missing *m, char buf[24])
 {
-	const struct hostpci_bar *largest = NULL;
+	if (!m->size)
+		return strcpy(buf, "size not known");
+	return size_name(m->size, buf);
+}
+#define MISSING_SIZE(m) missing_size((m), (char[24]){0})
+
+/* The largest that got none; false when all have one. */
+static bool bars_missing(struct exam *x, struct missing *ret_largest)
+{
+	struct missing largest = {0};
+	bool any = false;
 
 	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
-		const struct hostpci_bar *bar = &d->dev->bar[i];
+		struct missing m;
 
-		if (bar_lacks_address(bar) &&
-		    (!largest || bar->size > largest->size)) {
-			largest = bar;
-			*ret_index = i;
-		}
+		if (!bar_lacks_address(x->d, i))
+			continue;
+		m = missing_at(x, i);
+		if (!any || m.size > largest.size)
+			largest = m;
+		any = true;
 	}
-	return largest;
+	if (any)
+		*ret_largest = largest;
+	return any;
 }
 
 static const char *conflict_line(struct exam *x)
@@ -204,44 +298,45 @@ static const struct dev_facts *above_4g_user(const struct facts *f)
 static void bars_proof(struct exam *x, struct finding *finding)
 {
 	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
-		const struct hostpci_bar *bar = &x->d->dev->bar[i];
+		struct missing m;
 		char where[160];
 
-		if (!bar_lacks_address(bar))
+		if (!bar_lacks_address(x->d, i))
 			continue;
+		m = missing_at(x, i);
 		snprintf(where, sizeof(where),
 			 "/" SYS_DEVICES "/%s/resource line %u", x->d->dev->bdf,
 			 i + 1);
-		proof(finding, where, "%s, %s, start 0, flags %#llx",
-		      SIZE_NAME(bar->size), bar_kind(bar),
-		      (unsigned long long)bar->flags);
+		if (x->d->dev->bar[i].size) {
+			proof(finding, where, "%s, %s, start 0, flags %#llx",
+			      MISSING_SIZE(&m), missing_kind(&m),
+			      (unsigned long long)x->d->dev->bar[i].flags);
+			continue;
+		}
+		proof(finding, where, "empty");
+		proof_config(finding, x->d, 0x10 + 4 * i, 4);
 	}
 }
 
-static struct finding *bars_found(struct exam *x, const char *why)
+static struct finding *bars_found(struct exam *x, const struct missing *m,
+				  const char *why)
 {
-	const struct hostpci_bar *bar;
-	struct finding *finding;
-	unsigned index = 0;
-
-	bar = bars_missing(x->d, &index);
-	finding =
+	struct finding *finding =
 	    found(x, "%s: BAR %u (%s, %s) has no address%s", DEV_NAME(x->d),
-		  index, SIZE_NAME(bar->size), bar_kind(bar), why);
+		  m->index, MISSING_SIZE(m), missing_kind(m), why);
+
 	bars_proof(x, finding);
 	return finding;
 }
 
 void check_bar_unassigned(struct exam *x)
 {
-	const struct hostpci_bar *bar;
 	struct finding *finding;
-	unsigned index = 0;
+	struct missing m;
 
-	bar = bars_missing(x->d, &index);
-	if (!bar || conflict_line(x) || above_4g_user(x->f))
+	if (!bars_missing(x, &m) || conflict_line(x) || above_4g_user(x->f))
 		return;
-	finding = bars_found(x, "");
+	finding = bars_found(x, &m, "");
 	proof_log(finding, klog_find_last(x->f, "can't handle BAR above 4GB",
 					  x->d->dev->bdf, NULL));
 	proof_log(finding,
@@ -252,13 +347,14 @@ void check_bar_conflict(struct exam *x)
 {
 	const char *line = conflict_line(x);
 	struct finding *finding;
-	unsigned index = 0;
+	struct missing m;
 
 	if (!line)
 		return;
-	if (bars_missing(x->d, &index)) {
-		finding = bars_found(x, ", what the firmware gave it "
-					"collides");
+	if (bars_missing(x, &m)) {
+		finding = bars_found(x, &m,
+				     ", what the firmware gave it "
+				     "collides");
 	} else {
 		finding = found(x,
 				"%s: the addresses the firmware gave it "
@@ -274,12 +370,13 @@ void check_bridge_window(struct exam *x)
 	const struct dev_facts *user = above_4g_user(x->f);
 	struct finding *finding;
 	const char *port;
-	unsigned index = 0;
+	struct missing m;
 
-	if (!bars_missing(x->d, &index) || !user || conflict_line(x))
+	if (!bars_missing(x, &m) || !user || conflict_line(x))
 		return;
-	finding = bars_found(x, ": the window of the bridge above is too "
-				"small");
+	finding = bars_found(x, &m,
+			     ": the window of the bridge above is too "
+			     "small");
 	proof(finding, "memory above 4 GiB is in use by", "%s", user->dev->bdf);
 	port = x->d->parent ? x->d->parent->dev->bdf : x->d->dev->bdf;
 	proof_log(finding,
@@ -288,6 +385,57 @@ void check_bridge_window(struct exam *x)
 		  klog_find_last(x->f, "bridge window", "no space", port));
 	proof_log(finding,
 		  klog_find_last(x->f, "no space", x->d->dev->bdf, NULL));
+}
+
+/* Index of a memory BAR that has an address, `none` when all are zero. */
+static unsigned bar_forgotten(const struct dev_facts *d, unsigned none)
+{
+	unsigned index = none;
+
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		const struct hostpci_bar *bar = &d->dev->bar[i];
+
+		if (!bar->start || !(bar->flags & RES_MEM))
+			continue;
+		/* Of 64 bits the upper half may be all there is. */
+		if (config_u32(d->config, d->config_len, 0x10 + 4 * i) & ~0xfu)
+			return none;
+		if (bar->flags & RES_MEM_64 &&
+		    config_u32(d->config, d->config_len, 0x14 + 4 * i))
+			return none;
+		if (index == none)
+			index = i;
+	}
+	return index;
+}
+
+/*
+ * As after a reset that nobody restored it from. Fixed addresses (Enhanced
+ * Allocation) and those of virtual functions are not in these registers.
+ */
+void check_bar_lost(struct exam *x)
+{
+	const struct hostpci_dev *dev = x->d->dev;
+	struct finding *finding;
+	char where[160];
+	unsigned index;
+
+	if (!x->d->config || config_is_dead(x->d) || dev->header_type != 0 ||
+	    is_virtual(x))
+		return;
+	index = bar_forgotten(x->d, HOSTPCI_BARS);
+	if (index == HOSTPCI_BARS || !dev_caps_known(x->f, x->d) ||
+	    x->d->caps.ea)
+		return;
+	finding = found(x,
+			"%s: has forgotten the addresses of its BARs, as "
+			"after a reset",
+			DEV_NAME(x->d));
+	proof_config(finding, x->d, 0x10 + 4 * index, 4);
+	snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/resource line %u",
+		 dev->bdf, index + 1);
+	proof(finding, where, "start %#llx",
+	      (unsigned long long)dev->bar[index].start);
 }
 
 void check_bar_io(struct exam *x)

@@ -267,6 +267,21 @@ void check_phys_bits(struct exam *x)
 
 /* --- faults ----------------------------------------------------------- */
 
+/* "fault addr 0xdeadb000" of Intel's, "address=0xdeadb000" of AMD's. */
+static bool fault_is_in_ram(const struct exam *x, const char *line)
+{
+	const char *at = strstr(line, "fault addr ");
+	uint64_t address;
+
+	at = at ? at + strlen("fault addr ") : strstr(line, "address=");
+	if (!at || !x->g || !x->g->memory_bytes)
+		return false;
+	if (strncmp(at, "address=", 8) == 0)
+		at += 8;
+	address = strtoull(at, NULL, 16);
+	return ram_meets(x->g, address, address);
+}
+
 /* Intel writes "device [03:00.0]", AMD "device=0000:03:00.0" or "03:00.0". */
 void check_dma_fault(struct exam *x)
 {
@@ -274,6 +289,7 @@ void check_dma_fault(struct exam *x)
 	struct finding *finding;
 	const char *line;
 	char tag[24];
+	bool ours;
 
 	snprintf(tag, sizeof(tag), "%02x:%02x.%u", a.bus, a.slot, a.func);
 	line = klog_find_last(x->f, "DMAR:", "fault addr", tag);
@@ -282,11 +298,19 @@ void check_dma_fault(struct exam *x)
 	/* Of an earlier use, when it was enabled again since. */
 	if (!klog_is_newer(x->f, line, "enabling device", x->d->dev->bdf))
 		return;
-	finding = found(x,
-			"%s: the IOMMU stopped it from reaching memory "
-			"that is not its guest's",
-			DEV_NAME(x->d));
+	ours = fault_is_in_ram(x, line);
+	finding = found(x, "%s: the IOMMU stopped it from reaching memory %s",
+			DEV_NAME(x->d),
+			ours ? "of its guest" : "that is not its guest's");
 	proof_log(finding, line);
+	if (ours) {
+		finding->layer = LAYER_VMM;
+		cure(x, finding,
+		     "The address lies in the memory of %s, so it should have "
+		     "been mapped: unless this was right after a reset, report "
+		     "it with 'vm passthru doctor --report'.",
+		     x->g->name);
+	}
 	proof(finding, "such lines", "%zu",
 	      klog_count(x->f, "fault addr", tag) +
 		  klog_count(x->f, "IO_PAGE_FAULT", tag));

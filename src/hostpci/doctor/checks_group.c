@@ -66,8 +66,32 @@ static void member_proof(struct exam *x, struct finding *finding,
 	      use ? ": " : "", use ? use : "");
 }
 
+/*
+ * The first member that cannot go to the guest as well, and why: the host uses
+ * it, or is made of it. "Give it the whole group" is no cure then.
+ */
+static const struct dev_facts *member_kept(struct exam *x, bool same,
+					   char why[256])
+{
+	const struct dev_facts *d;
+	const char *use;
+	size_t at = 0;
+
+	while ((d = member_next(x, same, false, &at))) {
+		use = dev_is_bridge(d->dev) ? "it is a part of the host itself"
+					    : dev_use(x->f, d);
+		if (!use)
+			continue;
+		snprintf(why, 256, "%s", use);
+		return d;
+	}
+	return NULL;
+}
+
 void check_group_partner(struct exam *x)
 {
+	const struct dev_facts *kept;
+	char why[256];
 	const struct dev_facts *partner;
 	struct finding *finding;
 	size_t at = 0;
@@ -83,9 +107,16 @@ void check_group_partner(struct exam *x)
 	do
 		member_proof(x, finding, partner);
 	while ((partner = member_next(x, true, true, &at)));
-	cure(x, finding,
-	     "Reserve all functions of the card: 'vm passthru reserve {device} "
-	     "...' with each of them.");
+	kept = member_kept(x, true, why);
+	if (kept)
+		cure(x, finding,
+		     "The host uses %s (%s): end that first, then reserve all "
+		     "functions of the card.",
+		     kept->dev->bdf, why);
+	else
+		cure(x, finding,
+		     "Reserve all functions of the card: 'vm passthru reserve "
+		     "{device} ...' with each of them.");
 }
 
 enum sharing {
@@ -140,8 +171,22 @@ static enum sharing sharing_find(struct exam *x,
 	return SHARING_PLAIN;
 }
 
-static void sharing_found(struct exam *x, const struct dev_facts *bridge,
-			  const char *why)
+/* The table's cure is for groups that a guest can have as a whole. */
+static void sharing_cure(struct exam *x, struct finding *finding,
+			 const char *instead)
+{
+	char why[256];
+	const struct dev_facts *kept = member_kept(x, false, why);
+
+	if (kept)
+		cure(x, finding,
+		     "%s The group cannot go to a guest as a whole: %s stays "
+		     "with the host (%s).",
+		     instead, kept->dev->bdf, why);
+}
+
+static struct finding *
+sharing_found(struct exam *x, const struct dev_facts *bridge, const char *why)
 {
 	const struct dev_facts *member;
 	struct finding *finding;
@@ -167,6 +212,7 @@ static void sharing_found(struct exam *x, const struct dev_facts *bridge,
 			     2);
 	while ((member = member_next(x, false, false, &at)) && members++ < 6)
 		member_proof(x, finding, member);
+	return finding;
 }
 
 void check_group_shared(struct exam *x)
@@ -174,7 +220,9 @@ void check_group_shared(struct exam *x)
 	const struct dev_facts *bridge;
 
 	if (sharing_find(x, &bridge) == SHARING_PLAIN)
-		sharing_found(x, NULL, "");
+		sharing_cure(x, sharing_found(x, NULL, ""),
+			     "Use another slot, best one of the processor's "
+			     "own.");
 }
 
 void check_group_no_acs(struct exam *x)
@@ -182,7 +230,10 @@ void check_group_no_acs(struct exam *x)
 	const struct dev_facts *bridge;
 
 	if (sharing_find(x, &bridge) == SHARING_NO_ACS)
-		sharing_found(x, bridge, " has no access control (ACS)");
+		sharing_cure(
+		    x, sharing_found(x, bridge, " has no access control (ACS)"),
+		    "In the firmware, enable {acs}; else use another "
+		    "slot, best one of the processor's own.");
 }
 
 void check_group_conventional(struct exam *x)
@@ -190,9 +241,11 @@ void check_group_conventional(struct exam *x)
 	const struct dev_facts *bridge;
 
 	if (sharing_find(x, &bridge) == SHARING_CONVENTIONAL)
-		sharing_found(x, bridge,
-			      " leads to conventional PCI, where devices "
-			      "cannot be told apart");
+		sharing_cure(x,
+			     sharing_found(x, bridge,
+					   " leads to conventional PCI, where "
+					   "devices cannot be told apart"),
+			     "Put the device into a PCI Express slot.");
 }
 
 void check_group_override(struct exam *x)

@@ -229,13 +229,17 @@ void check_link_speed(struct exam *x)
 }
 
 /* "TOTAL_ERR_COR 12" of an aer_dev_* file; -1 when there is none. */
-static long long aer_total(struct exam *x, const char *attribute)
+static long long aer_parse(const char *text)
 {
-	const char *text = dev_attr(x->f, x->d, attribute);
 	const char *at = text ? strstr(text, "TOTAL_ERR_") : NULL;
 	long long total;
 
 	return at && sscanf(at, "%*s %lld", &total) == 1 ? total : -1;
+}
+
+static long long aer_total(struct exam *x, const char *attribute)
+{
+	return aer_parse(dev_attr(x->f, x->d, attribute));
 }
 
 /* The kinds that were counted, "BadTLP 3, Timeout 1", as proof. */
@@ -270,6 +274,53 @@ void check_link_errors(struct exam *x)
 	finding = found(x, "%s: %lld corrected errors on its link",
 			DEV_NAME(x->d), total);
 	aer_proof(x, finding, "aer_dev_correctable");
+}
+
+static const char *const aer_kinds[] = {"aer_dev_correctable",
+					"aer_dev_nonfatal", "aer_dev_fatal"};
+
+/* The same counter a second later; a fact of its own. */
+static const char *aer_later(struct exam *x, const char *attribute)
+{
+	char path[96], now[PATH_MAX];
+	struct fact *fact;
+
+	snprintf(path, sizeof(path), "byway/later/%s/%s", x->d->dev->bdf,
+		 attribute);
+	fact = (struct fact *)facts_get(x->f, FACT_FILE, path);
+	if (fact->rc == -ENOENT && x->f->live && !x->doctor->request.quick) {
+		facts_second_pass(x->f);
+		snprintf(now, sizeof(now), SYS_DEVICES "/%s/%s", x->d->dev->bdf,
+			 attribute);
+		facts_read_again(x->f, now, fact);
+	}
+	return fact_text(x->f, "%s", path);
+}
+
+/* Only where some were counted: an error free link is not waited for. */
+void check_link_growing(struct exam *x)
+{
+	struct finding *finding = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(aer_kinds); i++) {
+		long long first = aer_total(x, aer_kinds[i]), later;
+		char where[160];
+
+		if (first <= 0)
+			continue;
+		later = aer_parse(aer_later(x, aer_kinds[i]));
+		if (later <= first)
+			continue;
+		if (!finding)
+			finding = found(x,
+					"%s: the errors on its link grow, by "
+					"%lld within a second",
+					DEV_NAME(x->d), later - first);
+		snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/%s",
+			 x->d->dev->bdf, aer_kinds[i]);
+		proof(finding, where, "%lld, then %lld", first, later);
+		aer_proof(x, finding, aer_kinds[i]);
+	}
 }
 
 void check_link_fatal(struct exam *x)

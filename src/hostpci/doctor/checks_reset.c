@@ -64,10 +64,12 @@ void check_vfio_busy(struct exam *x)
 
 /* --- reset ------------------------------------------------------------ */
 
+/* Kernels before 5.15 have no list of methods; an empty one means none. */
 static bool resets_known(struct exam *x)
 {
 	return x->d->dev->reset_methods[0] ||
-	       fact_exists(x->f, SYS_DEVICES "/%s/reset", x->d->dev->bdf);
+	       (!dev_attr(x->f, x->d, "reset_method") &&
+		fact_exists(x->f, SYS_DEVICES "/%s/reset", x->d->dev->bdf));
 }
 
 static const struct dev_facts *neighbour_of(const struct exam *x)
@@ -86,15 +88,12 @@ static const struct dev_facts *neighbour_of(const struct exam *x)
 void check_reset_none(struct exam *x)
 {
 	struct finding *finding;
-	char where[160];
 
 	if (!dev_is_claimed(x) || resets_known(x) || neighbour_of(x))
 		return;
 	finding =
 	    found(x, "%s: the kernel has no way to reset it", DEV_NAME(x->d));
-	snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/reset_method",
-		 x->d->dev->bdf);
-	proof(finding, where, "not there");
+	proof_attr(x, finding, "reset_method");
 }
 
 /* Only the whole bus can be reset, when every function on it is ours. */
@@ -102,7 +101,6 @@ void check_reset_shared(struct exam *x)
 {
 	const struct dev_facts *other;
 	struct finding *finding;
-	char where[160];
 
 	if (!dev_is_claimed(x) || resets_known(x))
 		return;
@@ -111,9 +109,7 @@ void check_reset_shared(struct exam *x)
 		return;
 	finding = found(x, "%s: can only be reset together with %s",
 			DEV_NAME(x->d), other->dev->bdf);
-	snprintf(where, sizeof(where), "/" SYS_DEVICES "/%s/reset_method",
-		 x->d->dev->bdf);
-	proof(finding, where, "not there");
+	proof_attr(x, finding, "reset_method");
 	proof(finding, "on the same bus", "%s, driver %s", other->dev->bdf,
 	      other->dev->driver[0] ? other->dev->driver : "none");
 	if (driver_is_vfio(other->dev->driver))

@@ -88,9 +88,29 @@ struct doctor_guest {
 	const char *name;
 	uint64_t memory_bytes; /* 0 not known */
 	bool firmware;	       /* boots UEFI or BIOS, which places BARs */
+	bool managed;	       /* its devices are bound when it starts */
 	unsigned phys_bits;    /* of its processor, 0: the host's */
 	const char *log;       /* what it said on its serial port, or NULL */
 	const char *log_path;  /* for the evidence: "web/com1.log" */
+};
+
+/*
+ * A device that has a name, and what it was when it got it; or that a guest had
+ * by its address, named by the key of the guest's file.
+ */
+#define DOCTOR_NAMED_MAX 256u
+struct doctor_named {
+	char name[32];
+	struct hostpci_identity identity;
+	bool wanted; /* somebody asked for it, or a guest has it */
+	bool by_address;
+	struct hostpci_addr addr; /* what the guest's file says now */
+};
+
+/* A device that the manager keeps from guests. */
+struct doctor_shut_out {
+	struct hostpci_addr addr;
+	char why[400];
 };
 
 struct doctor_request {
@@ -100,7 +120,14 @@ struct doctor_request {
 	const struct hostpci_addr *addrs;
 	size_t addr_count;
 	const struct doctor_guest *guest; /* NULL: none in particular */
-	bool replay;			  /* the root is an unpacked report */
+	/* All names there are; neither need be about `addrs`. */
+	const struct doctor_named *named;
+	size_t named_count;
+	bool named_wanted; /* one of those is, or was in a report */
+	const struct doctor_shut_out *shut_out;
+	size_t shut_out_count;
+	bool replay; /* the root is an unpacked report */
+	bool quick;  /* nothing that takes a second */
 	/* Of DOCTOR_WATCH_BYTES: what is being read, for who waits. Or NULL. */
 	char *watch;
 };
@@ -113,6 +140,12 @@ enum doctor_state {
 };
 
 struct doctor;
+
+/*
+ * Reads the header of every function below `root`, telling in `watch` which:
+ * for callers that open the host themselves before they examine it.
+ */
+void doctor_touch(const char *root, char *watch);
 
 MUST_CHECK int doctor_examine(const struct doctor_request *request,
 			      struct err *err, struct doctor **ret_doctor);

@@ -14,6 +14,11 @@ const struct check doctor_checks[] = {
      "address, as devices do when cards are added; else check "
      "seat, power and whether the firmware has the slot enabled.",
      check_dev_missing},
+    {"DEV-MOVED", STEP_PRESENT, LAYER_HOST, SEVERITY_BLOCKS, SCOPE_HOST,
+     "a named device is not where it was",
+     "If the new place is meant: 'vm passthru name NAME ADDRESS'. Else put "
+     "the card back into its slot.",
+     check_dev_moved},
     {"BIFURCATION", STEP_PRESENT, LAYER_SETTING, SEVERITY_NOTE, SCOPE_DEVICE,
      "an adapter for several devices may show only one",
      "If this is such an adapter: in the firmware, set {bifur} "
@@ -51,6 +56,11 @@ const struct check doctor_checks[] = {
      "with a shorter one, or limit the slot's speed in the "
      "firmware by one generation.",
      check_link_errors},
+    {"LINK-GROWING", STEP_LINK, LAYER_LINK, SEVERITY_DEGRADES, SCOPE_DEVICE,
+     "errors on the link grow while one looks",
+     "A bad signal: reseat the card, try it without riser or in another slot. "
+     "UnsupReq and CmpltTO alone may come from the driver in use.",
+     check_link_growing},
     {"LINK-FATAL", STEP_LINK, LAYER_LINK, SEVERITY_DEGRADES, SCOPE_DEVICE,
      "uncorrected errors on the link",
      "Reseat the card and try another slot. UnsupReq and CmpltTO "
@@ -75,6 +85,11 @@ const struct check doctor_checks[] = {
      "It hangs: power the host off completely and on again. If "
      "it is the same afterwards the device is broken.",
      check_config_dead},
+    {"CONFIG-CHANGED", STEP_CONFIG, LAYER_DEVICE, SEVERITY_BLOCKS, SCOPE_DEVICE,
+     "the device answers as another one",
+     "Its firmware did not start again after a reset, or it was flashed: power "
+     "the host off completely and on again.",
+     check_config_changed},
     {"POWER-D3COLD", STEP_CONFIG, LAYER_FIRMWARE, SEVERITY_BLOCKS, SCOPE_DEVICE,
      "the device is switched off or did not wake up",
      "Write 0 to d3cold_allowed in its folder of sysfs and load "
@@ -111,6 +126,12 @@ const struct check doctor_checks[] = {
      "boot), then boot again. As a stopgap boot with "
      "pci=realloc.",
      check_bar_unassigned},
+    {"BAR-LOST", STEP_BARS, LAYER_DEVICE, SEVERITY_BLOCKS, SCOPE_DEVICE,
+     "the device has forgotten its addresses",
+     "It was reset and not set up again: write 1 to remove in its folder of "
+     "sysfs, then 1 to /sys/bus/pci/rescan. If it happens at each guest start "
+     "choose another method in its reset_method.",
+     check_bar_lost},
     {"BAR-IO", STEP_BARS, LAYER_SETTING, SEVERITY_NOTE, SCOPE_DEVICE,
      "an I/O BAR has no address",
      "Nothing, unless the guest's driver asks for it: then fewer "
@@ -198,7 +219,7 @@ const struct check doctor_checks[] = {
      "a bridge without access control makes the group",
      "In the firmware, enable {acs}; else use another slot, best "
      "one of the processor's own. All devices of the group can "
-     "also go to one guest.",
+     "also go to one guest, where the host needs none of them.",
      check_group_no_acs},
     {"GROUP-SHARED", STEP_GROUP, LAYER_GROUP, SEVERITY_BLOCKS, SCOPE_DEVICE,
      "the group has other devices in it",
@@ -266,6 +287,10 @@ const struct check doctor_checks[] = {
      "Load the physical function's driver, and bring its link "
      "up.",
      check_sriov_pf_driver},
+    {"SRIOV-PF-LINK", STEP_BINDING, LAYER_HOST, SEVERITY_NOTE, SCOPE_DEVICE,
+     "the physical function's link is down",
+     "Plug its cable in, or run 'ip link set NAME up' on the host.",
+     check_sriov_pf_link},
     {"SRIOV-TOKEN", STEP_BINDING, LAYER_VMM, SEVERITY_BLOCKS, SCOPE_DEVICE,
      "the physical function is with VFIO",
      "Give the physical function back to its driver: byway has "
@@ -281,6 +306,11 @@ const struct check doctor_checks[] = {
      "The group is not viable, or /dev is not udev's: look into "
      "the kernel's log for vfio-pci.",
      check_vfio_node},
+    {"VFIO-ACCESS", STEP_VFIO, LAYER_HOST, SEVERITY_BLOCKS, SCOPE_DEVICE,
+     "VFIO's device nodes may not be opened",
+     "Give the node's owner back to root, or in a container pass it in "
+     "(--device /dev/vfio/vfio --device /dev/vfio/GROUP).",
+     check_vfio_access},
     {"GROUP-VIABLE", STEP_VFIO, LAYER_GROUP, SEVERITY_BLOCKS, SCOPE_DEVICE,
      "VFIO will refuse the group",
      "Free what the sentence names, or use another slot.", check_group_viable},
@@ -300,6 +330,11 @@ const struct check doctor_checks[] = {
      "each guest start choose another method: write bus to its "
      "reset_method.",
      check_reset_failed},
+    {"RESET-QUARANTINE", STEP_VFIO, LAYER_DEVICE, SEVERITY_BLOCKS, SCOPE_DEVICE,
+     "the device was left out after a failed reset",
+     "Power the host off completely and on. Where the device is known to be "
+     "well again: 'vm passthru clear {device}'.",
+     check_quarantine},
     {"RESET-SLOW", STEP_VFIO, LAYER_DEVICE, SEVERITY_NOTE, SCOPE_DEVICE,
      "resets of the device are slow", "Nothing, while it comes back.",
      check_reset_slow},
@@ -338,6 +373,11 @@ const struct check doctor_checks[] = {
      "the host has too little memory for the guest",
      "Make the guest smaller (memory=), or end something else.",
      check_guest_memory},
+    {"CGROUP-MEMORY", STEP_DMA, LAYER_HOST, SEVERITY_BLOCKS, SCOPE_GUEST,
+     "a control group allows less memory than the guest has",
+     "Raise the limit (MemoryMax= of the service, --memory of the container) "
+     "above the guest's memory, or make the guest smaller.",
+     check_cgroup_memory},
     {"RAM-RESERVED", STEP_DMA, LAYER_VMM, SEVERITY_BLOCKS, SCOPE_GUEST,
      "the guest's memory lies over addresses the device cannot reach",
      "Give the guest less memory than where that range begins "

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <search.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,9 +56,10 @@ static int file_read(const struct facts *f, struct fact *fact)
 	data = malloc(size);
 	while (data) {
 		n = read(fd, data + used, size - used - 1);
-		if (n < 0)
+		/* What came before is good: a header whose rest is refused. */
+		if (n < 0 && used == 0)
 			return -errno;
-		if (n == 0)
+		if (n <= 0)
 			break;
 		used += (size_t)n;
 		if (used >= FACT_BYTES_MAX)
@@ -159,6 +161,28 @@ const struct fact *facts_get(struct facts *f, enum fact_kind kind,
 	if (fact->rc == -EACCES || fact->rc == -EPERM)
 		f->blind = fact->path;
 	return fact;
+}
+
+void facts_second_pass(struct facts *f)
+{
+	const struct timespec second = {.tv_sec = 1};
+
+	if (f->waited)
+		return;
+	f->waited = true;
+	if (f->watch)
+		snprintf(f->watch, DOCTOR_WATCH_BYTES,
+			 "the links' errors for a second");
+	ppoll(NULL, 0, &second, NULL);
+}
+
+void facts_read_again(struct facts *f, const char *path, struct fact *fact)
+{
+	struct fact again = {.path = (char *)path, .kind = FACT_FILE};
+
+	fact->rc = fact_read(f, &again);
+	fact->data = again.data;
+	fact->len = again.len;
 }
 
 static const struct fact *get_format(struct facts *f, enum fact_kind kind,
@@ -344,7 +368,7 @@ const char *dev_use(struct facts *f, const struct dev_facts *d)
  * Every function's header before hostpci_open() reads it: where a device
  * hangs, `watch` tells which.
  */
-static void headers_touch(const char *root, char *watch)
+void doctor_touch(const char *root, char *watch)
 {
 	struct dirent **entry = NULL;
 	char path[PATH_MAX];
@@ -362,7 +386,7 @@ static void headers_touch(const char *root, char *watch)
 			snprintf(watch, DOCTOR_WATCH_BYTES,
 				 "/" SYS_DEVICES "/%.20s/config",
 				 entry[i]->d_name);
-			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+			fd = open(path, O_RDONLY | O_CLOEXEC);
 			if (fd >= 0 && pread(fd, &id, sizeof(id), 0) < 0)
 				id = 0; /* hostpci_open() will see it, too */
 		}
@@ -384,7 +408,7 @@ int facts_open(const struct doctor_request *request, struct err *err,
 	f->watch = request->watch;
 	f->replay = request->replay;
 	if (f->watch)
-		headers_touch(request->root, f->watch);
+		doctor_touch(request->root, f->watch);
 	rc = hostpci_open(request->root, err, &f->host);
 	if (rc == 0) {
 		f->live = f->host->real;

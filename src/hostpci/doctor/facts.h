@@ -76,6 +76,7 @@ struct facts {
 	struct klog log;
 	bool iommu_in_use; /* the kernel has units in sys/class/iommu */
 	bool groups;	   /* there are IOMMU groups */
+	bool waited;	   /* facts_second_pass() */
 };
 
 MUST_CHECK int facts_open(const struct doctor_request *request, struct err *err,
@@ -98,6 +99,14 @@ bool fact_exists(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Names in a folder: call with *cursor NULL first; NULL at the end. */
 const char *fact_name_next(struct facts *f, const char *folder,
 			   const char **cursor, char name[NAME_MAX + 1]);
+
+/*
+ * For what is counted: returns a second after it was first called, so that
+ * what was read before can be compared.
+ */
+void facts_second_pass(struct facts *f);
+/* Reads the file `path` once more, into `fact`, which has no data. */
+void facts_read_again(struct facts *f, const char *path, struct fact *fact);
 
 /* --- of a function ---------------------------------------------------- */
 

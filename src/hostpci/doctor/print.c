@@ -126,7 +126,7 @@ static void head_print(const struct doctor *doctor, const struct pen *pen)
 
 	if (request->guest)
 		fprintf(pen->out, "guest: %s\n", request->guest->name);
-	else if (request->addr_count == 0)
+	else if (!doctor->wanted)
 		fprintf(pen->out, "the whole host%s\n",
 			doctor->dev_count ? "" : ", no device in particular");
 	for (size_t i = 0; i < doctor->dev_count; i++)

@@ -300,14 +300,16 @@ static json_t *subject_json(struct writer *w)
 		json_array_append_new(list, json_string(bdf));
 	}
 	json_object_set_new(json, "devices", list);
+	if (request->named_wanted)
+		json_object_set_new(json, "named", json_true());
 	if (!guest)
 		return json;
-	json_object_set_new(json, "guest",
-			    json_pack("{s:s, s:I, s:b, s:i}", "name",
-				      guest->name, "memory",
-				      (json_int_t)guest->memory_bytes,
-				      "firmware", (int)guest->firmware,
-				      "phys_bits", (int)guest->phys_bits));
+	json_object_set_new(
+	    json, "guest",
+	    json_pack("{s:s, s:I, s:b, s:b, s:i}", "name", guest->name,
+		      "memory", (json_int_t)guest->memory_bytes, "firmware",
+		      (int)guest->firmware, "managed", (int)guest->managed,
+		      "phys_bits", (int)guest->phys_bits));
 	if (guest->log)
 		guest_log_add(w, guest->log);
 	return json;

@@ -2,7 +2,7 @@
 /* The examination: facts, checks step by step, verdict. */
 #include <string.h>
 
-#include "hostpci/doctor/exam.h"
+#include "hostpci/doctor/checks.h"
 
 /* --- what is looked at ------------------------------------------------ */
 
@@ -17,8 +17,9 @@ static void dev_add(struct doctor *doctor, const struct dev_facts *d)
 
 static bool dev_lacks_address(const struct dev_facts *d)
 {
-	for (size_t i = 0; i < HOSTPCI_BARS - 1; i++)
-		if (d->dev->bar[i].size && !d->dev->bar[i].start)
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++)
+		if ((d->dev->bar[i].size && !d->dev->bar[i].start) ||
+		    bar_is_struck(d, i))
 			return true;
 	return false;
 }
@@ -45,7 +46,8 @@ static void devs_choose(struct doctor *doctor)
 	const struct doctor_request *request = &doctor->request;
 	struct facts *f = doctor->f;
 
-	doctor->wanted = request->addr_count > 0 || request->guest;
+	doctor->wanted =
+	    request->addr_count > 0 || request->guest || request->named_wanted;
 	for (size_t i = 0; i < request->addr_count; i++) {
 		const struct dev_facts *d = facts_dev(f, request->addrs[i]);
 

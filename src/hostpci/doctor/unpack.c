@@ -6,18 +6,26 @@
  * our own, component by component, never through a link (O_NOFOLLOW), never
  * over something that is there. Links may only go up within the tree and then
  * down (report_link_valid()), so reading through them stays inside, too.
+ *
+ * The folder is made and removed by a process of its own, the keeper, which
+ * waits until the file descriptor we hold is closed: by doctor_report_close(),
+ * or because we were killed.
  */
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "hostpci/doctor/doctor.h"
 #include "hostpci/doctor/report.h"
 
 struct doctor_report {
 	char root[64];
+	int keeper_fd; /* open as long as the folder is to be there */
+	pid_t keeper;  /* 0: none */
 	struct doctor_request request;
 	struct hostpci_addr addrs[DOCTOR_DEVICES_MAX];
 	struct doctor_guest guest;
@@ -304,6 +312,7 @@ static void subject_guest(struct doctor_report *report, json_t *guest,
 	    .memory_bytes =
 		memory > 0 && memory < 1ll << 52 ? (uint64_t)memory : 0,
 	    .firmware = json_is_true(json_object_get(guest, "firmware")),
+	    .managed = json_is_true(json_object_get(guest, "managed")),
 	    .phys_bits = bits > 0 && bits < 64 ? (unsigned)bits : 0,
 	    .log = report->log,
 	    .log_path = "serial log",
@@ -330,6 +339,7 @@ static void subject_read(struct doctor_report *report, json_t *json)
 			request->addr_count++;
 	}
 	request->addrs = report->addrs;
+	request->named_wanted = json_is_true(json_object_get(subject, "named"));
 	subject_guest(report, json_object_get(subject, "guest"),
 		      json_object_get(json, "files"));
 }
@@ -368,19 +378,71 @@ static int file_load(const char *path, struct err *err, char **ret_text,
 	return 0;
 }
 
+static int node_remove(const char *path, const struct stat *st UNUSED,
+		       int type UNUSED, struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+/* Of a session of its own, which no key or hangup of a terminal ends. */
+NORETURN static void keeper_main(int fd)
+{
+	const char *tmp = getenv("TMPDIR");
+	char root[sizeof(((struct doctor_report *)0)->root)] = "", c;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	/* Who reads our streams must not wait for us. */
+	for (int std = 0; std <= STDERR_FILENO; std++)
+		dup2(null, std);
+	dup2(fd, STDERR_FILENO + 1);
+	close_range(STDERR_FILENO + 2, ~0u, 0);
+	fd = STDERR_FILENO + 1;
+	snprintf(root, sizeof(root), "%s/byway-report-XXXXXX",
+		 tmp && strlen(tmp) < 30 ? tmp : "/tmp");
+	if (!mkdtemp(root))
+		_exit(errno);
+	if (send(fd, root, sizeof(root), MSG_NOSIGNAL) == sizeof(root))
+		while (read(fd, &c, 1) < 0 && errno == EINTR)
+			;
+	nftw(root, node_remove, 16, FTW_DEPTH | FTW_PHYS);
+	_exit(0);
+}
+
+static int keeper_start(struct doctor_report *report)
+{
+	int fds[2], status;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	report->keeper = fork();
+	if (report->keeper == 0)
+		keeper_main(fds[1]);
+	close(fds[1]);
+	report->keeper_fd = fds[0];
+	if (report->keeper < 0) {
+		report->keeper = 0;
+		return -errno;
+	}
+	if (recv(fds[0], report->root, sizeof(report->root), MSG_WAITALL) ==
+	    sizeof(report->root))
+		return 0;
+	report->root[0] = '\0';
+	while (waitpid(report->keeper, &status, 0) < 0 && errno == EINTR)
+		;
+	report->keeper = 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status)
+							: -EIO;
+}
+
 static int tree_make(struct doctor_report *report, json_t *json,
 		     struct err *err)
 {
 	CLEANUP_CLOSE int fd = -1;
-	const char *tmp = getenv("TMPDIR");
+	int rc = keeper_start(report);
 
-	if (snprintf(report->root, sizeof(report->root),
-		     "%s/byway-report-XXXXXX",
-		     tmp && strlen(tmp) < 30 ? tmp : "/tmp") < 0 ||
-	    !mkdtemp(report->root)) {
-		report->root[0] = '\0';
-		return err_sys(err, -errno, "a temporary folder");
-	}
+	if (rc < 0)
+		return err_sys(err, rc, "a temporary folder");
 	fd = open(report->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, -errno, "%s", report->root);
@@ -398,6 +460,7 @@ int doctor_report_open(const char *path, struct err *err,
 
 	if (!report)
 		return err_sys(err, -ENOMEM, "%s", path);
+	report->keeper_fd = -1;
 	rc = file_load(path, err, &text, &len);
 	if (rc == 0) {
 		rc = report_load(text, len, err, &json);
@@ -424,18 +487,16 @@ doctor_report_request(const struct doctor_report *report)
 	return &report->request;
 }
 
-static int node_remove(const char *path, const struct stat *st UNUSED,
-		       int type UNUSED, struct FTW *ftw UNUSED)
-{
-	return remove(path);
-}
-
 void doctor_report_close(struct doctor_report *report)
 {
 	if (!report)
 		return;
-	if (report->root[0])
-		nftw(report->root, node_remove, 16, FTW_DEPTH | FTW_PHYS);
+	if (report->keeper_fd >= 0)
+		close(report->keeper_fd);
+	/* When this returns the folder is gone. */
+	while (report->keeper && waitpid(report->keeper, NULL, 0) < 0 &&
+	       errno == EINTR)
+		;
 	free(report->log);
 	free(report);
 }

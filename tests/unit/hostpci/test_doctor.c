@@ -13,6 +13,7 @@
 #include "hostpci/doctor/acpi.h"
 #include "hostpci/doctor/caps.h"
 #include "hostpci/doctor/doctor.h"
+#include "hostpci/doctor/facts.h"
 #include "hostpci/doctor/report.h"
 
 /* --- ACPI -------------------------------------------------------------- */
@@ -159,6 +160,81 @@ static void test_caps(void **state UNUSED)
 	put16(config + 0x142, 0x0a01); /* to a0h, below the first */
 	caps_find(config, sizeof(config), &caps);
 	assert_true(caps.broken);
+}
+
+/* --- facts ---------------------------------------------------------------- */
+
+/* Set: what comes after so many bytes of any file is refused. */
+static size_t read_limit;
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	if (read_limit && at >= (off_t)read_limit) {
+		errno = EPERM;
+		return -1;
+	}
+	return __real_read(fd, buf, read_limit ? MIN(size, read_limit) : size);
+}
+
+/* Somebody (lockdown, a security module) lets only the header be read. */
+static void test_header_only(void **state)
+{
+	struct fixture *f = *state;
+	struct doctor_request request = {.root = f->root};
+	uint8_t config[256] = {0x36, 0x1b, 0x10, 0x00};
+	const struct dev_facts *d;
+	struct facts *facts;
+	struct err err;
+
+	fixture_plain(f);
+	config[0x34] = 0x40;
+	config[0x06] = 0x10;
+	fixture_bytes(f, SYS_DEVICES "/0000:01:00.0/config", config,
+		      sizeof(config));
+	read_limit = 64;
+	assert_int_equal(facts_open(&request, &err, &facts), 0);
+	read_limit = 0;
+	d = facts_dev_named(facts, "0000:01:00.0");
+	assert_non_null(d);
+	assert_non_null(d->config);
+	assert_int_equal(d->config_len, 64);
+	assert_false(d->caps.known);
+	assert_false(dev_is_dead(d));
+	/* What it would take is listed as needing root. */
+	assert_false(dev_caps_known(facts, d));
+	assert_non_null(facts->blind);
+	facts_close(facts);
+}
+
+static int dead_examine(const char *root, struct doctor **ret_doctor)
+{
+	const struct hostpci_addr addr = {0, 1, 0, 0};
+	const struct doctor_request request = {
+	    .root = root, .addrs = &addr, .addr_count = 1};
+	struct err err;
+
+	return doctor_examine(&request, &err, ret_doctor);
+}
+
+/* All ones everywhere: no walk through them, one finding, no waiting. */
+static void test_all_ones(void **state)
+{
+	CLEANUP_DOCTOR struct doctor *doctor = NULL;
+	struct fixture *f = *state;
+	uint8_t config[4096];
+
+	memset(config, 0xff, sizeof(config));
+	fixture_plain(f);
+	fixture_bytes(f, SYS_DEVICES "/0000:01:00.0/config", config,
+		      sizeof(config));
+	assert_int_equal(dead_examine(f->root, &doctor), 0);
+	assert_int_equal(doctor_state(doctor), DOCTOR_BLOCKED);
+	assert_non_null(strstr(doctor_verdict(doctor), "[CONFIG-DEAD]"));
 }
 
 /* --- reports -------------------------------------------------------------- */
@@ -374,6 +450,10 @@ int main(void)
 	    cmocka_unit_test(test_dmar_broken),
 	    cmocka_unit_test(test_ivrs),
 	    cmocka_unit_test(test_caps),
+	    cmocka_unit_test_setup_teardown(test_header_only, fixture_setup,
+					    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(test_all_ones, fixture_setup,
+					    fixture_teardown),
 	    cmocka_unit_test(test_report_paths),
 	    cmocka_unit_test(test_report_links),
 	    cmocka_unit_test_setup_teardown(test_report_unpack, fixture_setup,
