@@ -236,6 +236,12 @@ void pci_bridge_set_link(struct pci_dev *bridge, bool up);
  * the thread that adds and removes them.
  */
 struct pci_dev *pci_bridge_child(const struct pci_dev *bridge, unsigned func);
+/*
+ * Is there room for the memory BARs (ROMs aside) of all that is behind it, in
+ * what was kept free or in the windows as they are? -ENOSPC naming both sizes
+ * and the option of the port that keeps more. On the thread that adds.
+ */
+MUST_CHECK int pci_bridge_fits(const struct pci_dev *bridge, struct err *err);
 /* As the guest programmed it; 0: not yet. */
 uint8_t pci_bridge_secondary(const struct pci_dev *bridge);
 

@@ -54,20 +54,17 @@ static uint64_t bar_room(const struct pci_bar *bar)
 				       : MAX(bar->size, (uint64_t)4096);
 }
 
-/* Size and alignment of a bridge's window; size 0: it needs none. */
-static uint64_t window_size(const struct pci_dev *bridge, unsigned kind,
-			    uint64_t *ret_align)
+/* What the first `bars` BARs of each function behind a bridge take. */
+static uint64_t children_size(const struct pci_dev *bridge, unsigned kind,
+			      unsigned bars, uint64_t *ret_align)
 {
-	const struct pci_windows *room = pci_bridge_room(bridge);
-	const uint64_t least[PCI_WIN_KINDS] = {room->io.size, room->mem32.size,
-					       room->mem64.size};
 	uint64_t sum = 0, align = window_unit[kind];
 	unsigned func, i;
 
 	for (func = 0; func < 8; func++) {
 		const struct pci_dev *dev = pci_bridge_child(bridge, func);
 
-		for (i = 0; dev && i <= PCI_BAR_ROM; i++) {
+		for (i = 0; dev && i < bars; i++) {
 			const struct pci_bar *bar = &dev->bar[i];
 
 			if (bar->kind == PCI_BAR_NONE ||
@@ -77,9 +74,32 @@ static uint64_t window_size(const struct pci_dev *bridge, unsigned kind,
 			align = MAX(align, bar_room(bar));
 		}
 	}
-	sum = MAX(sum, least[kind]);
 	*ret_align = align;
-	return align_up(sum, align);
+	return sum;
+}
+
+static uint64_t kept_free(const struct pci_dev *bridge, unsigned kind)
+{
+	const struct pci_windows *room = pci_bridge_room(bridge);
+	const uint64_t size[PCI_WIN_KINDS] = {room->io.size, room->mem32.size,
+					      room->mem64.size};
+
+	return size[kind];
+}
+
+/*
+ * Size and alignment of a bridge's window; size 0: it needs none. What is kept
+ * free is aligned for one BAR that takes most of it.
+ */
+static uint64_t window_size(const struct pci_dev *bridge, unsigned kind,
+			    uint64_t *ret_align)
+{
+	uint64_t sum, least = kept_free(bridge, kind);
+
+	sum = children_size(bridge, kind, PCI_BAR_ROM + 1, ret_align);
+	while (*ret_align <= least / 2)
+		*ret_align *= 2;
+	return align_up(MAX(sum, least), *ret_align);
 }
 
 static int list_add(struct bar_list *list, struct slot_bar bar)
@@ -161,6 +181,40 @@ static void format_size(char *buf, size_t size, uint64_t bytes)
 		u++;
 	}
 	snprintf(buf, size, "%llu %s", (unsigned long long)bytes, unit[u]);
+}
+
+int pci_bridge_fits(const struct pci_dev *bridge, struct err *err)
+{
+	static const struct {
+		unsigned kind;
+		const char *where, *option;
+	} windows[] = {
+	    {PCI_WIN_MEM32, "below 4 GiB", "mem32"},
+	    {PCI_WIN_MEM64, "of 64 bits", "mem64"},
+	};
+	char needed[32], kept[32];
+	uint64_t need, have, align;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(windows); i++) {
+		unsigned kind = windows[i].kind;
+
+		need = children_size(bridge, kind, PCI_BAR_ROM, &align);
+		need = align_up(need, window_unit[kind]);
+		have = MAX(kept_free(bridge, kind),
+			   pci_bridge_window(bridge, kind));
+		if (need <= have)
+			continue;
+		format_size(needed, sizeof(needed), need);
+		format_size(kept, sizeof(kept), have);
+		return err_set(err, -ENOSPC,
+			       "needs %s of memory addresses %s, the slot has"
+			       " %s; %s=SIZE of pcie-port keeps more free,"
+			       " from the guest's next start on",
+			       needed, windows[i].where, kept,
+			       windows[i].option);
+	}
+	return 0;
 }
 
 static int no_room(const struct slot_bar *bar, const struct pci_window *win,

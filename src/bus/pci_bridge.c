@@ -218,6 +218,17 @@ bool pci_bridge_forwards(const struct pci_dev *bridge, bool io, uint64_t base,
 	return false;
 }
 
+uint64_t pci_bridge_window(const struct pci_dev *bridge,
+			   enum pci_window_kind kind)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&bridge->bridge->lock);
+	size = bridge->bridge->window[kind].size;
+	pthread_mutex_unlock(&bridge->bridge->lock);
+	return size;
+}
+
 void pci_bridge_place(struct pci_dev *dev, enum pci_window_kind kind,
 		      uint64_t base, uint64_t size)
 {

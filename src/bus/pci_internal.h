@@ -45,6 +45,9 @@ const struct pci_windows *pci_bridge_room(const struct pci_dev *bridge);
 /* Does it forward [base, base+size) of this space? Takes its windows' lock. */
 bool pci_bridge_forwards(const struct pci_dev *bridge, bool io, uint64_t base,
 			 uint64_t size);
+/* Size of what it forwards now. Takes its windows' lock. */
+uint64_t pci_bridge_window(const struct pci_dev *bridge,
+			   enum pci_window_kind kind);
 /* Window registers and bus numbers, as firmware would write them. */
 void pci_bridge_place(struct pci_dev *bridge, enum pci_window_kind kind,
 		      uint64_t base, uint64_t size);

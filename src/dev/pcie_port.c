@@ -51,7 +51,7 @@
 #define RESERVE_TYPE  1u
 #define UNKNOWN	      0xff
 
-#define ROOM_MEM32 MIB(4)
+#define ROOM_MEM32 MIB(16)
 #define ROOM_MEM64 MIB(64)
 #define ROOM_MAX   (1ull << 46)
 
@@ -325,6 +325,16 @@ void pcie_port_unplug(struct pci_dev *port)
 	pthread_mutex_lock(&port->lock);
 	event(p, slot_update(p, link));
 	pthread_mutex_unlock(&port->lock);
+}
+
+bool pcie_port_powered(struct pci_dev *port)
+{
+	bool on;
+
+	pthread_mutex_lock(&port->lock);
+	on = powered(port_of(port));
+	pthread_mutex_unlock(&port->lock);
+	return on;
 }
 
 void pcie_port_press(struct pci_dev *port)

@@ -50,6 +50,8 @@ void pcie_port_settle(struct pci_dev *port);
 /* The same, and the guest is told. */
 void pcie_port_plug(struct pci_dev *port);
 void pcie_port_unplug(struct pci_dev *port);
+/* Has the guest switched its slot on? */
+bool pcie_port_powered(struct pci_dev *port);
 /* The attention button. */
 void pcie_port_press(struct pci_dev *port);
 

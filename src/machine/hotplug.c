@@ -9,16 +9,17 @@
 #include "base/log.h"
 #include "dev/pcie_port.h"
 
-#define FUNCS	 8u
-#define WHY_MAX	 192
-#define PATIENCE (HOTPLUG_PATIENCE_S * NS_PER_S)
+#define FUNCS	8u
+#define WHY_MAX 192
 
 struct slot {
 	struct hotplug *hotplug;
 	struct pci_dev *port;
-	struct ev_timer *patience; /* armed while `leaving` */
+	struct ev_timer *patience; /* armed while `coming` or `leaving` */
+	bool coming;		   /* was the guest ever seen to have it? */
 	bool leaving;		   /* the button was pressed */
 	bool wanted;		   /* the host asked for it */
+	bool posted;		   /* atomic: on_released() is on its way */
 	char why[WHY_MAX];
 };
 
@@ -154,7 +155,7 @@ static void take_out(struct slot *slot, const char *why)
 	char what[128];
 
 	ev_timer_disarm(slot->patience);
-	slot->leaving = slot->wanted = false;
+	slot->coming = slot->leaving = slot->wanted = false;
 	if (!n)
 		return;
 	contents(slot, what, sizeof(what));
@@ -169,6 +170,7 @@ static void on_released(void *ctx)
 {
 	struct slot *slot = ctx;
 
+	__atomic_store_n(&slot->posted, false, __ATOMIC_RELEASE);
 	take_out(slot, slot->wanted    ? slot->why
 		       : slot->leaving ? "detached"
 				       : "the guest switched its power off");
@@ -178,16 +180,40 @@ static void post_released(void *ctx, struct pci_dev *port UNUSED)
 {
 	struct slot *slot = ctx;
 
-	if (evloop_post(slot->hotplug->params.env->loop, on_released, slot))
+	/* A guest that writes it again and again posts one at a time. */
+	if (__atomic_exchange_n(&slot->posted, true, __ATOMIC_ACQ_REL))
+		return;
+	if (evloop_post(slot->hotplug->params.env->loop, on_released, slot)) {
+		__atomic_store_n(&slot->posted, false, __ATOMIC_RELEASE);
 		log_guest("%s: out of memory; the device stays",
 			  slot->port->name);
+	}
+}
+
+static unsigned patience_ms(const struct slot *slot)
+{
+	unsigned ms = slot->hotplug->params.patience_ms;
+
+	return ms ? ms : HOTPLUG_PATIENCE_S * 1000;
+}
+
+static void be_patient(struct slot *slot)
+{
+	ev_timer_arm(slot->patience, patience_ms(slot) * NS_PER_MS);
+}
+
+/* Has the guest not switched it on yet? Then it need not be asked. */
+static bool is_coming(struct slot *slot)
+{
+	slot->coming = slot->coming && !pcie_port_powered(slot->port);
+	return slot->coming;
 }
 
 static void press(struct slot *slot)
 {
 	slot->leaving = true;
 	pcie_port_press(slot->port);
-	ev_timer_arm(slot->patience, PATIENCE);
+	be_patient(slot);
 }
 
 static void out_of_patience(void *ctx)
@@ -197,8 +223,14 @@ static void out_of_patience(void *ctx)
 	char what[128];
 
 	contents(slot, what, sizeof(what));
+	if (!slot->leaving) {
+		if (is_coming(slot))
+			take_out(slot, "it did not switch its slot on; does it"
+				       " have a driver for hot-plug?");
+		return;
+	}
 	tell(slot, "the guest did not let go of %s within %u s", what,
-	     HOTPLUG_PATIENCE_S);
+	     patience_ms(slot) / 1000);
 	slot->leaving = false;
 	if (!slot->wanted)
 		return;
@@ -221,7 +253,10 @@ int hotplug_detach(struct hotplug *h, const char *text, struct err *err)
 	if (slot->leaving)
 		return err_set(err, -EBUSY,
 			       "slot %s: the guest was asked already", text);
-	press(slot);
+	if (is_coming(slot))
+		take_out(slot, "detached before it had switched its slot on");
+	else
+		press(slot);
 	return 0;
 }
 
@@ -238,7 +273,7 @@ bool hotplug_leave(struct hotplug *h, struct pci_dev *dev, bool broken,
 	if (!slot)
 		return false;
 	snprintf(text, sizeof(text), "%s", why);
-	if (broken) {
+	if (broken || is_coming(slot)) {
 		take_out(slot, text);
 		return true;
 	}
@@ -298,7 +333,9 @@ static int open_all(struct slot *slot, char *words, struct err *err)
 		if (*word)
 			r = open_function(slot, word, one, err, &func);
 	n = children(slot, dev);
-	if (!r && !pci_bridge_child(slot->port, 0))
+	if (!r && pci_bridge_child(slot->port, 0))
+		r = pci_bridge_fits(slot->port, err);
+	else if (!r)
 		r = err_set(err, -EINVAL,
 			    "no function 0: a guest would not look for the"
 			    " others");
@@ -344,7 +381,9 @@ int hotplug_attach(struct hotplug *h, const char *args, struct err *err)
 		r = open_all(slot, words, err);
 	if (r)
 		return err_prefix(err, "slot %s", name);
+	slot->coming = true;
 	pcie_port_plug(slot->port);
+	be_patient(slot);
 	n = children(slot, dev);
 	tell_each(slot, dev, n, STATUS_ATTACHED);
 	contents(slot, what, sizeof(what));
@@ -353,6 +392,13 @@ int hotplug_attach(struct hotplug *h, const char *args, struct err *err)
 }
 
 /* ---- the rest ---- */
+
+static const char *slot_state(struct slot *slot)
+{
+	if (slot->leaving)
+		return ",leaving";
+	return is_coming(slot) ? ",coming" : "";
+}
 
 void hotplug_slots(struct hotplug *h, char *buf, size_t size)
 {
@@ -366,7 +412,7 @@ void hotplug_slots(struct hotplug *h, char *buf, size_t size)
 		contents(&h->slot[i], what, sizeof(what));
 		len += (size_t)snprintf(buf + len, size - len, "%s%s=%s%s",
 					i ? " " : "", name, what,
-					h->slot[i].leaving ? ",leaving" : "");
+					slot_state(&h->slot[i]));
 	}
 }
 

@@ -29,6 +29,7 @@ struct hotplug_params {
 	void (*event)(void *ctx, const struct status *status);
 	void *ctx; /* of lock_memory */
 	void *event_ctx;
+	unsigned patience_ms; /* with the guest; 0: HOTPLUG_PATIENCE_S */
 };
 
 MUST_CHECK int hotplug_create(const struct hotplug_params *params,
@@ -37,18 +38,21 @@ void hotplug_destroy(struct hotplug *hotplug); /* NULL allowed */
 
 /*
  * "8 3/0/0,OPTION=VALUE" or functions of one card "8 4/0/0 4/0/1", which keep
- * their numbers. On failure nothing stays behind.
+ * their numbers. On failure nothing stays behind. From a guest that does not
+ * switch the slot on within HOTPLUG_PATIENCE_S they are taken back, and that is
+ * logged; until it has, hotplug_slots() says "coming".
  */
 MUST_CHECK int hotplug_attach(struct hotplug *hotplug, const char *args,
 			      struct err *err);
 /*
  * Presses the slot's button. The device leaves when the guest has let go; when
- * it has not within HOTPLUG_PATIENCE_S, that is logged and it stays.
+ * it has not within HOTPLUG_PATIENCE_S, that is logged and it stays. Of a slot
+ * that the guest has not switched on it leaves at once.
  */
 #define HOTPLUG_PATIENCE_S 30u
 MUST_CHECK int hotplug_detach(struct hotplug *hotplug, const char *slot,
 			      struct err *err);
-/* "8=empty 9=3/0/0 10=4/0/0+4/0/1,leaving" */
+/* "8=empty 9=3/0/0,coming 10=4/0/0+4/0/1,leaving" */
 void hotplug_slots(struct hotplug *hotplug, char *buf, size_t size);
 
 /* For vfio_params.leave: false when `dev` is not in a hot-plug slot. */

@@ -37,6 +37,7 @@ struct plan {
 	struct pci_host *pci;
 	struct shell *shell[SHELLS_MAX];
 	unsigned shells;
+	unsigned decided; /* ports that nobody asked for */
 	unsigned unknown; /* functions that sysfs does not know */
 };
 
@@ -181,20 +182,25 @@ static bool node_address(struct cfg *node, struct hostpci_addr *ret_addr)
 	return true;
 }
 
+static int host_open(struct plan *plan, struct err *err)
+{
+	return plan->host ? 0
+			  : hostpci_open(plan->params.host, err, &plan->host);
+}
+
 static int node_plan(struct plan *plan, struct cfg *node, struct pci_addr at,
 		     struct err *err)
 {
 	const struct hostpci_dev *dev;
 	struct hostpci_iommu iommu;
 	struct hostpci_addr addr;
-	int r = 0;
+	int r;
 
 	if (!node_address(node, &addr)) {
 		plan->unknown++;
 		return 0; /* creating it says what is wrong, if anything */
 	}
-	if (!plan->host)
-		r = hostpci_open(plan->params.host, err, &plan->host);
+	r = host_open(plan, err);
 	if (!r)
 		r = hostpci_lookup(plan->host, addr, err, &dev);
 	if (!r)
@@ -232,12 +238,39 @@ static int slot_free_plan(struct plan *plan, struct cfg *node,
 	return port_add(plan, at, &room, err, &port);
 }
 
+/* Functions with a port= of their own, or not of the host, decide for all. */
+static int port_decide(struct plan *plan, struct cfg *slot, struct err *err)
+{
+	const struct hostpci_dev *dev;
+	struct cfg *func, *zero = NULL;
+	struct hostpci_addr addr;
+	bool suits = false;
+	const char *name;
+
+	for (func = cfg_first(slot); func; func = cfg_next(func)) {
+		name = cfg_raw(func, "device");
+		if (!name || strcmp(name, "passthru") ||
+		    cfg_raw(func, "port") || !node_address(func, &addr))
+			return 0;
+		if (host_open(plan, err))
+			return -EIO;
+		dev = hostpci_find(plan->host, addr);
+		suits |= dev && ports_suit(dev);
+		if (!strcmp(cfg_name(func), "0"))
+			zero = func;
+	}
+	if (!zero || !suits)
+		return 0;
+	plan->decided++;
+	return cfg_set(zero, "port", "pcie", err);
+}
+
 static int slot_plan(struct plan *plan, struct cfg *slot, struct pci_addr at,
 		     struct err *err)
 {
 	struct cfg *func;
 	const char *name;
-	int r = 0;
+	int r = plan->params.firmware ? port_decide(plan, slot, err) : 0;
 
 	for (func = cfg_first(slot); func && !r; func = cfg_next(func)) {
 		name = cfg_raw(func, "device");
@@ -464,6 +497,9 @@ void plan_print(const struct plan *plan, FILE *out)
 			(unsigned long long)plan->mmio64_mib);
 	for (i = 0; i < plan->shells; i++)
 		shell_print(plan, plan->shell[i], out);
+	if (plan->decided)
+		fprintf(out, "%-22s %u by themselves, for display functions\n",
+			"root ports", plan->decided);
 	if (plan->unknown)
 		fprintf(out, "%-22s %u not known before they are opened\n",
 			"other devices", plan->unknown);

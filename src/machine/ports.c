@@ -30,6 +30,23 @@ int ports_wanted(struct cfg *root, struct pci_addr addr, struct cfg *node,
 	return 0;
 }
 
+#define CLASS_DISPLAY	 0x03u
+#define IORESOURCE_MEM64 0x100000u
+#define IORESOURCE_PREF	 0x2000u
+
+bool ports_suit(const struct hostpci_dev *dev)
+{
+	unsigned i;
+
+	/* Behind a bridge these would have to lie below 4 GiB. */
+	for (i = 0; i < PCI_BARS; i++)
+		if ((dev->bar[i].flags & IORESOURCE_MEM64) &&
+		    !(dev->bar[i].flags & IORESOURCE_PREF) &&
+		    dev->bar[i].size > PCI_LOW_BAR_MAX)
+			return false;
+	return dev->class >> 16 == CLASS_DISPLAY && dev->max_width != 0;
+}
+
 static bool matches(const struct pci_dev *port, enum port_kind kind)
 {
 	return pcie_port_is(port) &&

@@ -8,6 +8,11 @@
  * function 0 of its slot. `port=hotplug` makes the port one from which they can
  * be taken while the guest runs.
  *
+ * With firmware a display function (class 03) that has a link on the host gets
+ * port=pcie by itself, and so do the other functions of its slot, unless one of
+ * them has a port= of its own: drivers of GPUs look at the link, and at what is
+ * above it. The address plan decides that and writes it into the tree.
+ *
  * Threads: before vCPUs run.
  */
 #ifndef MACHINE_PORTS_H
@@ -15,6 +20,7 @@
 
 #include "bus/model.h"
 #include "dev/pcie_port.h"
+#include "hostpci/hostpci.h"
 
 enum port_kind {
 	PORT_NONE,
@@ -26,6 +32,8 @@ enum port_kind {
 MUST_CHECK int ports_wanted(struct cfg *root, struct pci_addr addr,
 			    struct cfg *node, struct err *err,
 			    enum port_kind *ret_kind);
+/* Is it a function that should be behind a port, and can it be? */
+bool ports_suit(const struct hostpci_dev *dev);
 /* The port for a passed-through function at `addr`; NULL: a root bus. */
 MUST_CHECK int ports_above(const struct model_env *env, struct pci_addr addr,
 			   struct cfg *node, struct err *err,

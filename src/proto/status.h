@@ -32,9 +32,12 @@
  *   reset          end at once as a reboot (exit status 0)
  *   poweroff       end at once as a power-off (exit status 1)
  *   stats          counters: "ok exits=N ..."
- *   slots          hot-plug slots: "ok 8=empty 9=3/0/0 10=4/0/0+4/0/1,leaving"
+ *   slots          hot-plug slots:
+ *                  "ok 8=empty 9=3/0/0,coming 10=4/0/0+4/0/1,leaving"
  *   attach SLOT ADDRESS[,OPTION]... [ADDRESS...]
- *                  plugs functions of the host into an empty slot
+ *                  plugs functions of the host into an empty slot; "coming"
+ *                  until the guest has switched it on, empty again when it
+ *                  does not
  *   detach SLOT    presses the slot's button; `slots` tells when it is empty
  *
  * Parsing never trusts the peer: unknown words are an error, over-long lines

@@ -5,7 +5,8 @@
  * Each reset is written into its device's history. One that failed puts the
  * device into quarantine; where the guest's file says that it can do without
  * (passthruN_required="no"), and byway ended for that reason, the next run is
- * made without it.
+ * made without it. So it is after the reset of a device that was attached to
+ * the running guest: its next run would not have it anyway.
  */
 #include <string.h>
 
@@ -58,12 +59,12 @@ void supervisor_return_devices(struct supervisor *sup)
 	claims_return(&request, NULL);
 }
 
-static struct plan_function *function_find(struct supervisor *sup,
+static struct plan_function *function_find(struct plan_functions *functions,
 					   const char *bdf)
 {
-	for (unsigned i = 0; i < sup->functions.count; i++)
-		if (strcmp(sup->functions.fn[i].bdf, bdf) == 0)
-			return &sup->functions.fn[i];
+	for (unsigned i = 0; i < functions->count; i++)
+		if (strcmp(functions->fn[i].bdf, bdf) == 0)
+			return &functions->fn[i];
 	return NULL;
 }
 
@@ -78,14 +79,17 @@ static void function_drop(struct supervisor *sup, unsigned n)
 
 void supervisor_device_event(struct supervisor *sup, const struct status *st)
 {
-	struct plan_function *fn = function_find(sup, st->bdf);
+	struct plan_function *fn = function_find(&sup->functions, st->bdf);
+	bool attached = !fn;
 	struct err err = {0};
 
+	if (!fn)
+		fn = function_find(&sup->attached, st->bdf);
 	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
 		      st->selector, st->bdf, st->method, st->ms,
 		      st->ok ? "ok" : "failed", st->text[0] ? ": " : "",
 		      st->text);
-	if (!fn)
+	if (!fn || !fn->key[0])
 		return;
 	if (devlog_append(&sup->place, fn->key, sup->guest.name, st, &err) < 0)
 		logfile_event(&sup->log, "warning; %s", err.msg);
@@ -96,7 +100,9 @@ void supervisor_device_event(struct supervisor *sup, const struct status *st)
 	else
 		logfile_event(&sup->log, "passthru %s (%s): in quarantine",
 			      st->selector, st->bdf);
-	if (fn->optional)
+	if (attached)
+		sup->dropped = true;
+	else if (fn->optional)
 		function_drop(sup, fn->n);
 	else
 		sup->required_failed = true;
@@ -118,6 +124,37 @@ static void list_change(char *list, size_t size, const char *bdf, bool in)
 		snprintf(list + len, size - len, "%s%s", len ? " " : "", bdf);
 }
 
+/* Who it is, while it is there: a dead card has no serial number to read. */
+static void attached_add(struct supervisor *sup, const char *bdf)
+{
+	const struct hostpci_dev *dev = NULL;
+	struct hostpci_identity identity;
+	struct hostpci *host = NULL;
+	struct hostpci_addr addr;
+	struct plan_function *fn;
+	struct err err = {0};
+	int rc;
+
+	if (function_find(&sup->attached, bdf) ||
+	    sup->attached.count == ARRAY_LEN(sup->attached.fn))
+		return;
+	fn = &sup->attached.fn[sup->attached.count++];
+	*fn = (struct plan_function){0};
+	snprintf(fn->bdf, sizeof(fn->bdf), "%s", bdf);
+	rc = hostpci_parse_addr(bdf, &err, &addr);
+	if (rc == 0)
+		rc = hostpci_open(sup->place.host_root, &err, &host);
+	if (rc == 0)
+		rc = hostpci_lookup(host, addr, &err, &dev);
+	if (rc == 0)
+		rc = hostpci_identify(host, dev, &err, &identity);
+	if (rc == 0)
+		devlog_key(&identity, fn->key);
+	else
+		logfile_event(&sup->log, "warning; no history: %s", err.msg);
+	hostpci_close(host);
+}
+
 void supervisor_device_moved(struct supervisor *sup, const struct status *st)
 {
 	struct run_info *info = &sup->lock.info;
@@ -125,22 +162,21 @@ void supervisor_device_moved(struct supervisor *sup, const struct status *st)
 
 	list_change(info->devices, sizeof(info->devices), st->bdf, in);
 	if (in)
-		words_add(&sup->attached, "%s", st->bdf);
+		attached_add(sup, st->bdf);
 }
 
 void supervisor_devices_as_configured(struct supervisor *sup)
 {
 	struct run_info *info = &sup->lock.info;
 
-	for (size_t i = 0; i < sup->attached.count; i++)
-		if (!function_find(sup, sup->attached.word[i]))
-			list_change(info->devices, sizeof(info->devices),
-				    sup->attached.word[i], false);
+	for (unsigned i = 0; i < sup->attached.count; i++)
+		list_change(info->devices, sizeof(info->devices),
+			    sup->attached.fn[i].bdf, false);
 	for (unsigned i = 0; i < sup->functions.count; i++)
 		list_change(info->devices, sizeof(info->devices),
 			    sup->functions.fn[i].bdf,
 			    !sup->functions.fn[i].dropped);
-	words_free(&sup->attached);
+	sup->attached.count = 0;
 }
 
 bool supervisor_goes_on(struct supervisor *sup, const struct run_result *result)

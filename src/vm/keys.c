@@ -76,6 +76,8 @@ static const struct key key_table[] = {
     {"passthru%", KEY_USED, true},
     {"passthru%_options", KEY_USED, false},
     {"passthru_slots", KEY_USED, false},
+    {"passthru_slots_mem32", KEY_USED, false},
+    {"passthru_slots_mem64", KEY_USED, false},
     {"passthru_unsafe", KEY_USED, false},
     {"passthru%_required", KEY_USED, false},
     {"passthru_managed", KEY_USED, false},

@@ -8,7 +8,8 @@
  * hears of what came and went and keeps the list in the guest's lock. So that
  * no other guest takes the device in between, this process has the turn for
  * claims until the lock names it. There is nothing to undo: a device that byway
- * refused is in no list.
+ * refused is in no list. One that the guest does not switch on byway takes back
+ * itself; who attaches waits for the one or the other.
  */
 #include <poll.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #include "vm/devlog.h"
 #include "vm/passthru.h"
 
-#define LIST_WAIT_MS 5000u
+#define LIST_WAIT_MS   5000u
+#define ATTACH_WAIT_MS 40000u /* longer than byway's patience, too */
 #define DETACH_WAIT_MS                                        \
 	40000u /* longer than byway's patience with the guest \
 		*/
@@ -69,24 +71,71 @@ static bool slot_find(const char *slots, const char *what, char *buf,
 	return false;
 }
 
-static bool lock_names(const struct guest *guest, const char *bdf)
+/* What is in `slot`, with its state: "3/0/0,coming"; false: no such slot. */
+static bool slot_holds(const char *slots, const char *slot, char *buf,
+		       size_t size)
+{
+	CLEANUP_WORDS struct words words = {0};
+	size_t len = strlen(slot);
+
+	words_split(&words, slots);
+	for (size_t i = 0; i < words.count; i++)
+		if (strncmp(words.word[i], slot, len) == 0 &&
+		    words.word[i][len] == '=') {
+			snprintf(buf, size, "%s", words.word[i] + len + 1);
+			return true;
+		}
+	return false;
+}
+
+/* Until the guest has switched the slot on; -ETIME: it did not. */
+static int slot_wait(const struct guest *guest, const char *slot,
+		     struct err *err)
+{
+	char slots[CONTROL_LINE_MAX], what[CONTROL_LINE_MAX];
+	uint64_t end = now_ms() + ATTACH_WAIT_MS;
+	int rc;
+
+	for (;;) {
+		rc = control_ask(guest, CONTROL_SLOTS, "", err, slots);
+		if (rc < 0)
+			return rc;
+		if (!slot_holds(slots, slot, what, sizeof(what)) ||
+		    strcmp(what, "empty") == 0)
+			return -ETIME;
+		if (!strstr(what, ",coming"))
+			return 0;
+		if (now_ms() >= end)
+			break;
+		poll(NULL, 0, LOOK_MS);
+	}
+	rc = control_ask(guest, CONTROL_DETACH, slot, err, slots);
+	return rc < 0 ? rc : -ETIME;
+}
+
+/* All of them, or one at least. */
+static bool lock_names(const struct guest *guest, const struct pcidevs *devs,
+		       bool all)
 {
 	CLEANUP_WORDS struct words words = {0};
 	struct run_info info;
+	size_t n = 0;
 
 	if (runlock_probe(guest, &info) != RUN_RUNNING)
 		return false;
 	words_split(&words, info.devices);
-	return words_contain(&words, bdf);
+	for (size_t i = 0; i < devs->count; i++)
+		n += words_contain(&words, devs->dev[i]->bdf);
+	return all ? n == devs->count : n > 0;
 }
 
-/* Until the supervisor has written whether the guest has it. */
-static bool lock_wait(const struct guest *guest, const char *bdf, bool in,
-		      unsigned ms)
+/* Until the supervisor has written whether the guest has them. */
+static bool lock_wait(const struct guest *guest, const struct pcidevs *devs,
+		      bool in, unsigned ms)
 {
 	uint64_t end = now_ms() + ms;
 
-	while (lock_names(guest, bdf) != in) {
+	while (lock_names(guest, devs, in) != in) {
 		if (now_ms() >= end)
 			return false;
 		poll(NULL, 0, LOOK_MS);
@@ -135,10 +184,43 @@ static int words_attach(const struct pciview *view, const struct pcidevs *devs,
 	return rc;
 }
 
+/* Into `slot`: byway has them, the lock names them, the guest sees them. */
+static int slot_fill(const struct guest *guest, const struct pciview *view,
+		     const struct pcidevs *devs, const char *opts,
+		     const char *slot)
+{
+	const struct hostpci_dev *first = devs->dev[0];
+	char reply[CONTROL_LINE_MAX], args[ARGS_MAX];
+	struct err err = {0};
+	int rc;
+
+	strcpy(args, slot);
+	if (words_attach(view, devs, opts, &err, args) < 0 ||
+	    control_ask(guest, CONTROL_ATTACH, args, &err, reply) < 0)
+		return say_error("%s", err.msg);
+	if (!lock_wait(guest, devs, true, LIST_WAIT_MS))
+		say_warning("%s: its lock does not name %s: other guests are "
+			    "not kept from it by that",
+			    guest->name, first->bdf);
+	rc = slot_wait(guest, slot, &err);
+	if (rc == -ETIME)
+		return say_error("%s: the guest did not switch slot %s on for "
+				 "%s (%s), which is as it was before; does it "
+				 "have a driver for PCI Express hot-plug?",
+				 guest->name, slot, first->bdf,
+				 first->selector);
+	if (rc < 0)
+		return say_error("%s", err.msg);
+	for (size_t i = 0; i < devs->count; i++)
+		printf("%s: %s (%s) is in slot %s\n", guest->name,
+		       devs->dev[i]->bdf, devs->dev[i]->selector, slot);
+	return 0;
+}
+
 int passthru_attach(const struct command *cmd, const struct place *place,
 		    int argc, char **argv)
 {
-	char slots[CONTROL_LINE_MAX], slot[32], args[ARGS_MAX];
+	char slots[CONTROL_LINE_MAX], slot[32];
 	CLEANUP_CLOSE int turn = -1;
 	CLEANUP_PCIVIEW struct pciview view = {0};
 	CLEANUP_GUEST struct guest guest = GUEST_NONE;
@@ -170,17 +252,7 @@ int passthru_attach(const struct command *cmd, const struct place *place,
 				 "passthru_slots in its file, for its next "
 				 "start",
 				 guest.name, slots[0] ? slots : "none at all");
-	strcpy(args, slot);
-	if (words_attach(&view, &devs, opts, &err, args) < 0 ||
-	    control_ask(&guest, CONTROL_ATTACH, args, &err, slots) < 0)
-		return say_error("%s", err.msg);
-	if (!lock_wait(&guest, devs.dev[0]->bdf, true, LIST_WAIT_MS))
-		say_warning("%s: its lock does not name %s: other guests are "
-			    "not kept from it by that",
-			    guest.name, devs.dev[0]->bdf);
-	printf("%s: %s (%s) is in slot %s\n", guest.name, devs.dev[0]->bdf,
-	       devs.dev[0]->selector, slot);
-	return 0;
+	return slot_fill(&guest, &view, &devs, opts, slot);
 }
 
 int passthru_detach(const struct command *cmd, const struct place *place,
@@ -211,12 +283,13 @@ int passthru_detach(const struct command *cmd, const struct place *place,
 				 slots[0] ? slots : "none at all");
 	if (control_ask(&guest, CONTROL_DETACH, slot, &err, slots) < 0)
 		return say_error("%s", err.msg);
-	if (!lock_wait(&guest, devs.dev[0]->bdf, false, DETACH_WAIT_MS))
+	if (!lock_wait(&guest, &devs, false, DETACH_WAIT_MS))
 		return say_error("%s: the guest does not let go of %s (%s); "
 				 "its log says more",
 				 guest.name, devs.dev[0]->bdf,
 				 devs.dev[0]->selector);
-	printf("%s: %s (%s) was detached\n", guest.name, devs.dev[0]->bdf,
-	       devs.dev[0]->selector);
+	for (size_t i = 0; i < devs.count; i++)
+		printf("%s: %s (%s) was detached\n", guest.name,
+		       devs.dev[i]->bdf, devs.dev[i]->selector);
 	return 0;
 }

@@ -352,10 +352,31 @@ static int passthru_plan(struct planner *p)
 	return 0;
 }
 
+/* ",mem64=16G" from passthru_slots_mem64, or nothing. */
+static int slots_room(struct planner *p, const char *name, char *buf,
+		      size_t size)
+{
+	const char *text = conf_get(p->conf, "passthru_slots_%s", name);
+	uint64_t bytes;
+
+	buf[0] = '\0';
+	if (!text)
+		return 0;
+	if (parse_size(text, &bytes) < 0 ||
+	    (size_t)snprintf(buf, size, ",%s=%s", name, text) >= size)
+		return err_set(
+		    p->err, -EINVAL,
+		    "%s: passthru_slots_%s=\"%s\": not a size; write "
+		    "for example 64M or 16G",
+		    p->conf->path, name, text);
+	return 0;
+}
+
 /* Empty slots for devices that come while the guest runs. */
 static int slots_plan(struct planner *p)
 {
 	const char *text = conf_get_or(p->conf, "passthru_slots", "0");
+	char mem32[32], mem64[32];
 	uint64_t count;
 
 	if (parse_u64(text, &count) < 0 || count > PLAN_SLOTS_MAX)
@@ -364,8 +385,11 @@ static int slots_plan(struct planner *p)
 			       p->conf->path,
 			       conf_line(p->conf, "passthru_slots"), text,
 			       PLAN_SLOTS_MAX);
+	if (slots_room(p, "mem32", mem32, sizeof(mem32)) < 0 ||
+	    slots_room(p, "mem64", mem64, sizeof(mem64)) < 0)
+		return -EINVAL;
 	while (count--) {
-		device_add(p, "pcie-port");
+		device_add(p, "pcie-port%s%s", mem32, mem64);
 		place_next_slot(&p->next);
 	}
 	return 0;

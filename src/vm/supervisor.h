@@ -55,7 +55,7 @@ struct supervisor {
 	struct words taps;		 /* interfaces we made */
 	struct words disks;		 /* what byway opens for each disk */
 	struct plan_functions functions; /* passed through */
-	struct words attached;		 /* BDFs: to the guest that runs */
+	struct plan_functions attached;	 /* while this run has lasted */
 	/* In this run a reset failed: of what the guest can do without, of
 	 * what it cannot. */
 	bool dropped, required_failed;

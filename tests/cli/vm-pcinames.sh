@@ -197,6 +197,40 @@ END
 	run vm passthru clear card1
 } 2>&1 | golden pcinames-late
 
+# One that was attached to the running guest: the same, at once when it is
+# detached, and after a reboot, at which the guest goes on without it.
+guest plugged <<-'END'
+	passthru_slots="1"
+END
+fake plugged <<-'END'
+	say running
+	[ $run -lt 2 ] || {
+		say 'exit 1 power button'
+		exit 1
+	}
+	say 'attached 6/0/0 0000:06:00.0'
+	say 'device 6/0/0 0000:06:00.0 reset flr 15 ok ids and BARs'
+	say 'detached 6/0/0 0000:06:00.0'
+	say 'attached 6/0/0 0000:06:00.0'
+	say 'device 6/0/0 0000:06:00.0 reset bus 2000 failed vendor reads ffff'
+	say 'detached 6/0/0 0000:06:00.0'
+	say 'attached 3/0/0 0000:03:00.0'
+	say 'device 3/0/0 0000:03:00.0 reset bus 90 failed its BARs differ'
+	say 'error a passed-through device did not come back after the reset'
+	exit 4
+END
+{
+	run vm start plugged
+	wait_for 20 is_down plugged
+	cat "$VM_DIR/plugged/runs"
+	sed 's/^[^ ]* //' "$VM_DIR/plugged/vm-bhyve.log" |
+		grep -E 'passthru|exited|quarantine|warning' |
+		grep -v ' \[bhyve'
+	run vm passthru history -n 2 6/0/0 | plain
+	run vm passthru history -n 1 3/0/0 | plain
+	run vm passthru clear 6/0/0 3/0/0
+} 2>&1 | golden pcinames-plugged
+
 # The same where it is needed: the guest ends.
 sed -i 's/_required="no"/_required="yes"/' "$VM_DIR/lame/lame.conf"
 rm "$VM_DIR/lame/runs"

@@ -253,8 +253,17 @@ static int pirq_route(void *ctx, unsigned pirq, int isa_irq)
 	return 0;
 }
 
+static int msi_send(void *ctx, struct irq_msg msg UNUSED)
+{
+	struct fake *fake = ctx;
+
+	fake->messages++;
+	return 0;
+}
+
 static const struct irq_ops ops = {
     .line_set = line_set,
+    .msi_send = msi_send,
     .pirq_route = pirq_route,
 };
 

@@ -35,6 +35,7 @@ struct fake {
 	int64_t wall_start;
 	bool line[IRQ_LINES];
 	unsigned rises[IRQ_LINES];
+	unsigned messages;   /* MSI and MSI-X sent */
 	int pirq[IRQ_PIRQS]; /* last pirq_route(), -2: never called */
 	unsigned ends;	     /* how often env.end() was called */
 	enum vm_end end;     /* the first time */

@@ -276,6 +276,32 @@ static void test_commands_complete(void **state)
 	assert_true(rd(w, PCI_EXP_SLTSTA) & PCI_EXP_SLTSTA_CC);
 }
 
+/* With MSI one message says what happens until the guest has seen to it. */
+static void test_messages(void **state)
+{
+	struct world *w = *state;
+	unsigned msi;
+
+	make(w, true);
+	pcie_port_settle(w->port);
+	msi = find_cap(w, PCI_CAP_ID_MSI);
+	fake_cfg_write(&w->fake, at, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	fake_cfg_write(&w->fake, at, msi + PCI_MSI_ADDRESS_LO, 4, 0xfee00000);
+	fake_cfg_write(&w->fake, at, msi + PCI_MSI_FLAGS, 2,
+		       PCI_MSI_FLAGS_ENABLE);
+	enable_events(w, PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF);
+	assert_int_equal(w->fake.messages, 0);
+	child_add(w);
+	pcie_port_plug(w->port);
+	assert_int_equal(w->fake.messages, 1);
+	pcie_port_press(w->port);
+	assert_int_equal(w->fake.messages, 1);
+	wr(w, PCI_EXP_SLTSTA, EVENTS);
+	pcie_port_press(w->port);
+	assert_int_equal(w->fake.messages, 2);
+	assert_false(line(w));
+}
+
 static void test_model(void **state)
 {
 	struct world *w = *state;
@@ -300,9 +326,13 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_fixed_port),	       T(test_reservation),
-	    T(test_coming_and_going),  T(test_torn_out),
-	    T(test_commands_complete), T(test_model),
+	    T(test_fixed_port),
+	    T(test_reservation),
+	    T(test_coming_and_going),
+	    T(test_torn_out),
+	    T(test_commands_complete),
+	    T(test_messages),
+	    T(test_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

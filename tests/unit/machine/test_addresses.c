@@ -166,9 +166,49 @@ static void test_firmware(void **state UNUSED)
 	       " firmware\n"
 	       "0:6:0   0000:03:00.0  BAR 3 32 MiB    above memory, by the"
 	       " firmware\n"
+	       "root ports             1 by themselves, for display"
+	       " functions\n"
 	       "other devices          1 not known before they are opened\n"
 	       "address bits (guest)   40 of 40\n"
 	       "address bits (IOMMU)   not known\n");
+	end(&s);
+}
+
+static const char *port_of(struct setup *s, const char *node)
+{
+	struct plan *plan;
+	struct err err = {0};
+	char path[64];
+
+	if (plan_make(&s->params, &err, &plan))
+		fail_msg("%s", err.msg);
+	plan_destroy(plan);
+	snprintf(path, sizeof(path), "%s.port", node);
+	return cfg_raw(s->params.root, path);
+}
+
+/* Display functions get a port with firmware, unless somebody decides. */
+static void test_ports(void **state UNUSED)
+{
+	struct setup s;
+
+	begin(&s);
+	pass(&s, 6, 3);
+	assert_null(port_of(&s, "pci.0.6.0"));
+	s.params.firmware = true;
+	assert_string_equal(port_of(&s, "pci.0.6.0"), "pcie");
+	/* Once more: the tree has it now. */
+	assert_string_equal(port_of(&s, "pci.0.6.0"), "pcie");
+	end(&s);
+	begin(&s);
+	s.params.firmware = true;
+	pass(&s, 6, 3);
+	set(&s, "pci.0.6.0.port=none");
+	assert_string_equal(port_of(&s, "pci.0.6.0"), "none");
+	/* Beside what is not of the host it stays where it is. */
+	pass(&s, 7, 4);
+	set(&s, "pci.0.7.1.device=virtio-rnd");
+	assert_null(port_of(&s, "pci.0.7.0"));
 	end(&s);
 }
 
@@ -220,7 +260,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nothing),  cmocka_unit_test(test_plan),
 	    cmocka_unit_test(test_firmware), cmocka_unit_test(test_width),
-	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_ports),    cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -486,6 +486,8 @@ static void sysfs_device(const char *root, const struct fake_device *dev)
 		  fake_get32(dev->cfg + PCI_CLASS_REVISION) >> 8);
 	attribute(root, dev, "revision", "0x%02x\n", dev->cfg[PCI_REVISION_ID]);
 	attribute(root, dev, "reset_method", "%s\n", dev->reset_methods);
+	if (dev->exp)
+		attribute(root, dev, "max_link_width", "%d\n", 16);
 	resource(root, dev);
 	attribute(root, dev, "config", "%s", "");
 	snprintf(path, sizeof(path),

@@ -308,6 +308,8 @@ void world_start(struct world *w)
 				      .kvm_ctx = &w->kernel,
 				      .event = on_status,
 				      .event_ctx = w,
+				      .leave = w->leave,
+				      .leave_ctx = w->leave_ctx,
 				      .user_reply_ms = w->reply_ms,
 				      .user_reset_ms = w->reset_ms};
 	must(vfio_ctx_create(&params, NULL, &w->ctx));

@@ -35,6 +35,10 @@ struct world {
 	char root[64];
 	bool keep_root;		     /* root was there before, and stays */
 	unsigned reply_ms, reset_ms; /* of served devices; 0: the usual */
+	/* Of struct vfio_params; set before world_start(). */
+	bool (*leave)(void *ctx, struct pci_dev *dev, bool broken,
+		      const char *why);
+	void *leave_ctx;
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
 	struct irq_ctl irq;

@@ -263,6 +263,37 @@ static void test_passthru(void **state)
 		       BRIDGES " -s 9:0,passthru,4/0/0 -s 5:0,xhci,tablet");
 }
 
+static void test_slots(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} bad[] = {
+	    {"passthru_slots=17\n",
+	     "F:1: passthru_slots=\"17\": expected 0 to 16"},
+	    {"passthru_slots=two\n",
+	     "F:1: passthru_slots=\"two\": expected 0 to 16"},
+	    {"passthru_slots=1\npassthru_slots_mem64=much\n",
+	     "F: passthru_slots_mem64=\"much\": not a size; write for "
+	     "example 64M or 16G"},
+	};
+	struct err err = {0};
+	struct result r;
+
+	(void)state;
+	expect_devices("passthru_slots=2\nxhci_mouse=y\npassthru0=1/0/0\n",
+		       BRIDGES " -s 4:0,passthru,1/0/0 -s 5:0,pcie-port"
+			       " -s 6:0,pcie-port -s 7:0,xhci,tablet");
+	expect_devices("passthru_slots=1\npassthru_slots_mem32=32M\n"
+		       "passthru_slots_mem64=16G\n",
+		       BRIDGES " -s 4:0,pcie-port,mem32=32M,mem64=16G");
+	expect_devices("passthru0=1/0/0\npassthru0_options=port=hotplug\n",
+		       BRIDGES " -s 4:0,passthru,1/0/0,port=hotplug");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(plan(bad[i].text, &err, &r), -EINVAL);
+		assert_string_equal(err.msg, bad[i].sentence);
+	}
+}
+
 /* As claims_take() finds them: a slot, a pool's, one left out, plain ones. */
 static void test_found(void **state)
 {
@@ -599,6 +630,7 @@ int main(void)
 	    cmocka_unit_test(test_disks),
 	    cmocka_unit_test(test_ahci_sharing),
 	    cmocka_unit_test(test_passthru),
+	    cmocka_unit_test(test_slots),
 	    cmocka_unit_test(test_found),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_options),
