@@ -28,6 +28,11 @@ tiny_reset bus -s 6,passthru,4/0/0
 tiny_reset '(flr|bus)' -s 6,passthru,1/0/0,reset=pm
 tiny_reset '(pm|bus)' -s 6,passthru,9/0/0,reset=flr
 
+# A slot here cannot lose its power: that is found out, and said.
+tiny_reset '(flr|bus)' -s 6,passthru,1/0/0,reset=d3cold
+grep -q '^byway: 0000:01:00.0: no d3cold reset: its slot keeps its power (D3hot)' \
+	log || fail "not said why there is no d3cold reset"
+
 # One reset for both functions, or none for one of them alone.
 tiny_reset bus -s 6:0,passthru,7/0/0 -s 6:1,passthru,7/0/1
 expect_eq 2 "$(grep -c 'passthru 7/0/[01] .* ok' log)" "functions that came back"

@@ -158,12 +158,15 @@ static int options_reset(struct cfg *node, struct options *o, struct err *err)
 		o->first_rung = VFIO_RUNG_BUS;
 	else if (strcmp(text, "pm") == 0)
 		o->first_rung = VFIO_RUNG_PM;
+	else if (strcmp(text, "d3cold") == 0)
+		o->first_rung = VFIO_RUNG_D3COLD;
 	else if (strcmp(text, "auto") == 0)
 		o->rung_chosen = false;
 	else
 		return err_set(
 		    err, -EINVAL,
-		    "passthru: reset=%s: expected auto, flr, bus or pm", text);
+		    "passthru: reset=%s: expected auto, flr, bus, pm or d3cold",
+		    text);
 	return 0;
 }
 

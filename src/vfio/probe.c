@@ -107,6 +107,22 @@ static int probe_nvme(const struct vfio_device *d, char why[VFIO_REASON_MAX])
 	return 0;
 }
 
+void vfio_probe_stop_nvme(const struct vfio_device *d)
+{
+	uint32_t cap, cc;
+
+	if (d->host.class != CLASS_NVME ||
+	    vfio_config_set_command(d, PCI_COMMAND_MEMORY))
+		return;
+	if (reg32(d, NVME_CAP_LOW, &cap) == 0 && reg32(d, NVME_CC, &cc) == 0 &&
+	    cap != UINT32_MAX && (cc & NVME_CC_EN) &&
+	    vfio_region_write(d, VFIO_PCI_BAR0_REGION_INDEX, NVME_CC, 4,
+			      cc & ~NVME_CC_EN) == 0)
+		(void)wait_clear(d, NVME_CSTS, NVME_CSTS_RDY,
+				 NVME_CAP_TO(cap) * 500);
+	(void)!vfio_config_set_command(d, 0);
+}
+
 static int probe_xhci(const struct vfio_device *d, char why[VFIO_REASON_MAX])
 {
 	uint32_t head, command, status;

@@ -15,8 +15,12 @@
  *   pm        D3hot and back to D0: VFIO_DEVICE_RESET where that is its
  *             method, else by PMCSR, when the device says that it forgets its
  *             state on the way
+ *   d3cold    the power of the slot off and on (d3cold.c), where host, port and
+ *             neighbours permit
  *
- * The option reset= moves one rung to the front.
+ * A rung that is known to do harm to the device (hostpci/quirks.c) is left out;
+ * on a kernel whose bus resets are broken, bus comes behind pm. The option
+ * reset= moves one rung to the front.
  *
  * Before any reset all devices are made quiet, bus mastering first: a device
  * that is still writing to guest memory must stop before anything else
@@ -158,15 +162,52 @@ static int device_reset(struct vfio_device *d, char why[VFIO_REASON_MAX])
 	return r < 0 ? r : 0;
 }
 
+/* Is there one of these in the table? Then `why` has what. */
+static bool has_quirk(const struct vfio_device *d, unsigned what,
+		      char why[VFIO_REASON_MAX])
+{
+	const struct hostpci_quirk *quirk =
+	    d->user ? NULL : hostpci_quirk_find(&d->host, what);
+	char cure[64];
+
+	if (!quirk)
+		return false;
+	hostpci_quirk_cure(quirk->what, quirk->wait_ms, cure, sizeof(cure));
+	snprintf(why, VFIO_REASON_MAX, "%s: %s; %s", quirk->name, quirk->broken,
+		 cure);
+	log_info("%s: %s", vfio_name(d), why);
+	return true;
+}
+
+/* A reset that the device needs time after, with what the table says. */
+static int reset_and_wait(struct vfio_device *d, unsigned what,
+			  char why[VFIO_REASON_MAX])
+{
+	unsigned wait_ms, has = hostpci_quirks(&d->host, &wait_ms);
+	int r = device_reset(d, why);
+
+	if (!r && !d->user && (has & what))
+		d->ctx->ops->sleep_ms(d->ctx->ops->ctx, wait_ms);
+	return r;
+}
+
 static int rung_function(struct vfio_device *d, const char **ret_method,
 			 char why[VFIO_REASON_MAX])
 {
 	const char *method = method_first(d);
+	char ignored[VFIO_REASON_MAX];
 
 	if (!method || method_is_bus(method) || strcmp(method, "pm") == 0)
 		return NO_RUNG;
 	*ret_method = method;
-	return device_reset(d, why);
+	/* What the kernel does for this very device, and ACPI, are trusted. */
+	if (strcmp(method, "flr") != 0 && strcmp(method, "af_flr") != 0)
+		return device_reset(d, why);
+	if (has_quirk(d, QUIRK_NO_FLR, why))
+		return NO_RUNG;
+	if (has_quirk(d, QUIRK_STOP_NVME, ignored))
+		vfio_probe_stop_nvme(d);
+	return reset_and_wait(d, QUIRK_WAIT, why);
 }
 
 static int rung_pm(struct vfio_device *d, const char **ret_method,
@@ -177,8 +218,10 @@ static int rung_pm(struct vfio_device *d, const char **ret_method,
 	uint32_t v;
 
 	*ret_method = "pm";
+	if (has_quirk(d, QUIRK_NO_PM, why))
+		return NO_RUNG;
 	if (method && strcmp(method, "pm") == 0)
-		return device_reset(d, why);
+		return reset_and_wait(d, QUIRK_WAIT_PM, why);
 	if (!d->config.pm || vfio_config_read(d, reg, 2, &v) ||
 	    (v & PCI_PM_CTRL_NO_SOFT_RESET))
 		return NO_RUNG;
@@ -283,6 +326,8 @@ static int rung_bus(struct vfio_device *d, const char **ret_method,
 	int r;
 
 	*ret_method = "bus";
+	if (has_quirk(d, QUIRK_NO_BUS, why))
+		return NO_RUNG;
 	r = reset_set_read(d, &set);
 	if (r == NO_RUNG && method_is_bus(method_first(d)))
 		return device_reset(d, why);
@@ -311,22 +356,53 @@ static int rung_bus(struct vfio_device *d, const char **ret_method,
 	return r < 0 ? r : 0;
 }
 
+static int rung_d3cold(struct vfio_device *d, const char **ret_method,
+		       char why[VFIO_REASON_MAX])
+{
+	char skipped[VFIO_REASON_MAX] = "";
+	int r = vfio_d3cold(d, skipped);
+
+	*ret_method = "d3cold";
+	if (r == NO_RUNG && skipped[0])
+		log_info("%s: no d3cold reset: %s", vfio_name(d), skipped);
+	else if (r)
+		memcpy(why, skipped, sizeof(skipped));
+	return r;
+}
+
 /* ---- the ladder ---- */
 
 static rung_fn *const rungs[VFIO_RUNGS] = {
     [VFIO_RUNG_FUNCTION] = rung_function,
     [VFIO_RUNG_BUS] = rung_bus,
     [VFIO_RUNG_PM] = rung_pm,
+    [VFIO_RUNG_D3COLD] = rung_d3cold,
 };
 
-/* The i-th rung of this device: the preferred one, then the others. */
-static enum vfio_rung rung_at(const struct vfio_device *d, unsigned i)
+/* All rungs: the preferred one, then the others. */
+static void rungs_order(const struct vfio_device *d,
+			enum vfio_rung order[VFIO_RUNGS])
 {
-	if (!d->rung_chosen)
-		return i;
-	if (i == 0)
-		return d->first_rung;
-	return i <= d->first_rung ? i - 1 : i;
+	static const enum vfio_rung usual[VFIO_RUNGS] = {
+	    VFIO_RUNG_FUNCTION, VFIO_RUNG_BUS, VFIO_RUNG_PM, VFIO_RUNG_D3COLD};
+	static const enum vfio_rung no_bus[VFIO_RUNGS] = {
+	    VFIO_RUNG_FUNCTION, VFIO_RUNG_PM, VFIO_RUNG_BUS, VFIO_RUNG_D3COLD};
+	const struct hostpci_kernel_quirk *kernel;
+	const enum vfio_rung *from = usual;
+	char release[64];
+	unsigned i, n = 0;
+
+	kernel = d->user ? NULL : vfio_kernel_quirk(d->ctx, release);
+	if (kernel && (kernel->what & QUIRK_NO_BUS)) {
+		log_info("%s: Linux %s: %s; bus is tried after pm",
+			 vfio_name(d), release, kernel->broken);
+		from = no_bus;
+	}
+	if (d->rung_chosen)
+		order[n++] = d->first_rung;
+	for (i = 0; i < VFIO_RUNGS; i++)
+		if (!d->rung_chosen || from[i] != d->first_rung)
+			order[n++] = from[i];
 }
 
 /* Tries one rung; NO_RUNG, or the result is filled. */
@@ -388,14 +464,16 @@ void vfio_reset_device(struct vfio_device *d,
 {
 	const struct clock *clock = d->ctx->params.clock;
 	uint64_t start = clock->mono_ns(clock);
+	enum vfio_rung order[VFIO_RUNGS];
 	unsigned i;
 	bool tried = false;
 	int r = NO_RUNG;
 
+	rungs_order(d, order);
 	*ret_result = (struct vfio_reset_result){.method = "none"};
 	vfio_reset_prepare(d);
 	for (i = 0; i < VFIO_RUNGS && r != 0; i++) {
-		r = climb(d, rung_at(d, i), ret_result);
+		r = climb(d, order[i], ret_result);
 		tried |= r != NO_RUNG;
 	}
 	if (!tried)

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "vfio/vfio_internal.h"
 
@@ -14,25 +13,6 @@
 
 #define VENDOR_AMD    0x1002u
 #define CLASS_DISPLAY 0x03u
-
-/* Reads a file of a function's sysfs folder; bytes read or negative errno. */
-static ssize_t sysfs_read(const struct vfio_device *d, const char *bdf,
-			  const char *file, void *buf, size_t size)
-{
-	const struct vfio_ops *ops = d->ctx->ops;
-	char path[320];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/%s",
-		 vfio_root(d->ctx), bdf, file);
-	fd = ops->open(ops->ctx, path, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	n = ops->pread(ops->ctx, fd, buf, size, 0);
-	ops->close(ops->ctx, fd);
-	return n;
-}
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -78,26 +58,31 @@ static bool in_d3cold(const struct vfio_device *d)
 {
 	char state[16] = "";
 
-	return sysfs_read(d, vfio_name(d), "power_state", state,
-			  sizeof(state) - 1) > 0 &&
-	       strncmp(state, "D3cold", 6) == 0;
+	return vfio_sysfs_read(d, vfio_name(d), "power_state", state,
+			       sizeof(state)) > 0 &&
+	       strcmp(state, "D3cold") == 0;
 }
 
-/* Kernels whose bus reset of a VFIO device does nothing. */
-static bool broken_kernel(struct utsname *name)
+const struct hostpci_kernel_quirk *vfio_kernel_quirk(const struct vfio_ctx *ctx,
+						     char release[64])
 {
-	static const char *const broken[] = {"6.14.2", "6.12.23"};
-	size_t i, len;
+	const struct vfio_ops *ops = ctx->ops;
+	char path[320];
+	ssize_t n;
+	int fd;
 
-	if (uname(name) < 0)
-		return false;
-	for (i = 0; i < ARRAY_LEN(broken); i++) {
-		len = strlen(broken[i]);
-		if (strncmp(name->release, broken[i], len) == 0 &&
-		    (name->release[len] < '0' || name->release[len] > '9'))
-			return true;
-	}
-	return false;
+	snprintf(path, sizeof(path), "%s/proc/sys/kernel/osrelease",
+		 vfio_root(ctx));
+	fd = ops->open(ops->ctx, path, O_RDONLY);
+	if (fd < 0)
+		return NULL;
+	n = ops->pread(ops->ctx, fd, release, 63, 0);
+	ops->close(ops->ctx, fd);
+	if (n <= 0)
+		return NULL;
+	release[n] = '\0';
+	release[strcspn(release, "\n")] = '\0';
+	return hostpci_kernel_quirk(release);
 }
 
 /* There is a program to look at, and no hardware. */
@@ -115,9 +100,11 @@ static void suspect_server(const struct vfio_device *d, char *buf, size_t size)
 
 void vfio_suspect(const struct vfio_device *d, char *buf, size_t size)
 {
-	struct utsname kernel;
+	const struct hostpci_kernel_quirk *kernel;
+	char release[64];
 	int link = d->user ? -1 : parent_link(d);
 
+	kernel = vfio_kernel_quirk(d->ctx, release);
 	if (d->user)
 		suspect_server(d, buf, size);
 	else if (in_d3cold(d))
@@ -129,13 +116,14 @@ void vfio_suspect(const struct vfio_device *d, char *buf, size_t size)
 			 "the link below %s is down: the card lost"
 			 " its slot or its power",
 			 d->host.parent);
-	else if (broken_kernel(&kernel))
+	else if (kernel && (kernel->what & QUIRK_NO_BUS))
 		snprintf(buf, size,
 			 "Linux %s has a broken bus reset: use"
 			 " another version",
-			 kernel.release);
-	else if (d->host.vendor == VENDOR_AMD &&
-		 d->host.class >> 16 == CLASS_DISPLAY)
+			 release);
+	else if (hostpci_quirk_find(&d->host, QUIRK_MODULE) ||
+		 (d->host.vendor == VENDOR_AMD &&
+		  d->host.class >> 16 == CLASS_DISPLAY))
 		snprintf(buf, size,
 			 "several AMD GPUs need the kernel module vendor-reset;"
 			 " without it only power off and on helps");

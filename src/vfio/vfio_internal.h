@@ -13,7 +13,7 @@
  *   verify.c     did it come back                probe.c     class probes
  *   suspect.c    why a device is dead            passthru.c  the model
  *   user*.c      devices that another process serves (user.h)
- *   hotplug.c    leaving a running guest
+ *   hotplug.c    leaving a running guest  d3cold.c  a slot's power off and on
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -31,6 +31,7 @@
 #include "bus/model.h"
 #include "bus/pci.h"
 #include "hostpci/hostpci.h"
+#include "hostpci/quirks.h"
 #include "vfio/user.h"
 #include "vfio/vfio.h"
 #include "vfio/vfio_ops.h"
@@ -181,6 +182,7 @@ enum vfio_rung { /* the reset ladder, in its usual order */
 	VFIO_RUNG_FUNCTION,
 	VFIO_RUNG_BUS,
 	VFIO_RUNG_PM,
+	VFIO_RUNG_D3COLD,
 	VFIO_RUNGS,
 };
 
@@ -381,6 +383,17 @@ MUST_CHECK int vfio_reset_list(struct vfio_device *const *list, unsigned n);
 /* hotplug.c: the memory of those that left. */
 void vfio_retired_free(struct vfio_ctx *ctx);
 
+/* ---- d3cold.c ---- */
+
+/*
+ * The power of its slot off and on. -ENOTTY when the host does not do that,
+ * with the reason in `why`; what was below the port counts as reset.
+ */
+MUST_CHECK int vfio_d3cold(struct vfio_device *d, char why[VFIO_REASON_MAX]);
+/* First line of a file in a function's sysfs folder; its size or -errno. */
+ssize_t vfio_sysfs_read(const struct vfio_device *d, const char *bdf,
+			const char *file, char *buf, size_t size);
+
 /* ---- verify.c, probe.c, suspect.c ---- */
 
 /* Remembers the link's speed and width. */
@@ -397,6 +410,11 @@ MUST_CHECK int vfio_verify(struct vfio_device *d, char text[VFIO_REASON_MAX]);
 MUST_CHECK int vfio_probe_class(const struct vfio_device *d,
 				char why[VFIO_REASON_MAX],
 				const char **ret_name);
+/* NVMe: CC.EN off, as far as it still obeys; memory decode is on meanwhile. */
+void vfio_probe_stop_nvme(const struct vfio_device *d);
+/* What is known to be broken in the host's kernel, NULL nothing. */
+const struct hostpci_kernel_quirk *vfio_kernel_quirk(const struct vfio_ctx *ctx,
+						     char release[64]);
 /* What probably keeps a dead device dead and what to do, for messages. */
 void vfio_suspect(const struct vfio_device *d, char *buf, size_t size);
 

@@ -518,6 +518,7 @@ void fake_sysfs_create(struct fake_kernel *k, char root[64])
 	snprintf(root, 64, "/tmp/byway-vfio-XXXXXX");
 	if (!mkdtemp(root))
 		abort();
+	snprintf(k->root, sizeof(k->root), "%s", root);
 	fake_sysfs_write(root, "proc/1/cmdline", "init");
 	for (i = 0; i < k->devices; i++)
 		sysfs_device(root, k->dev[i]);

@@ -381,6 +381,75 @@ static int hot_reset(struct fake_kernel *k, struct fake_device *dev,
 	return dev->by_bus.error;
 }
 
+/* ---- sleep ---- */
+
+static void power_state(struct fake_kernel *k, const struct fake_device *dev,
+			const char *state)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/power_state",
+		 dev->bdf);
+	fake_sysfs_write(k->root, path, state);
+}
+
+static int low_power_entry(struct fake_kernel *k, struct fake_device *dev)
+{
+	bool all = true;
+	unsigned i;
+
+	if (dev->low_power_error)
+		return dev->low_power_error;
+	fake_tracef(k, "sleep %s", dev->bdf);
+	dev->low_power = true;
+	power_state(k, dev, "D3hot\n");
+	for (i = 0; i < k->devices; i++)
+		if (same_bus(dev, k->dev[i]) && k->dev[i]->opens &&
+		    !k->dev[i]->low_power)
+			all = false;
+	for (i = 0; all && k->slot_power && i < k->devices; i++)
+		if (same_bus(dev, k->dev[i]))
+			power_state(k, k->dev[i], "D3cold\n");
+	return 0;
+}
+
+static int low_power_exit(struct fake_kernel *k, struct fake_device *dev)
+{
+	char path[160], state[16] = "";
+	FILE *f;
+
+	if (!dev->low_power)
+		k->violations++;
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/power_state",
+		 k->root, dev->bdf);
+	f = fopen(path, "re");
+	if (!f || !fgets(state, sizeof(state), f) || fclose(f))
+		abort();
+	fake_tracef(k, "wake %s from %.6s", dev->bdf, state);
+	dev->low_power = false;
+	if (strcmp(state, "D3cold\n") == 0) {
+		dev->power_cycles++;
+		fake_heal(dev);
+	}
+	power_state(k, dev, "D0\n");
+	return 0;
+}
+
+static int device_feature(struct fake_kernel *k, struct fake_device *dev,
+			  const struct vfio_device_feature *request)
+{
+	if (request->argsz != sizeof(*request))
+		return -EINVAL;
+	switch (request->flags) {
+	case VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
+		return low_power_entry(k, dev);
+	case VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		return low_power_exit(k, dev);
+	default:
+		return -ENOTTY;
+	}
+}
+
 void fake_heal(struct fake_device *dev)
 {
 	dev->dead = false;
@@ -428,6 +497,8 @@ int fake_device_ioctl(struct fake_kernel *k, struct fake_device *dev,
 		return hot_reset_info(k, dev, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		return hot_reset(k, dev, arg);
+	case VFIO_DEVICE_FEATURE:
+		return device_feature(k, dev, arg);
 	default:
 		return -ENOTTY;
 	}

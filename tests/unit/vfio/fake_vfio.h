@@ -66,7 +66,9 @@ struct fake_device {
 	struct fake_reset by_function, by_bus, by_pm;
 	int no_hot_reset; /* negative errno of the hot reset info */
 	unsigned again;	  /* EAGAIN answers before a reset works */
-	unsigned resets_function, resets_bus, resets_pm;
+	unsigned resets_function, resets_bus, resets_pm, power_cycles;
+	bool low_power;	     /* asleep by VFIO's low power entry */
+	int low_power_error; /* negative errno of that */
 	/* Interrupts as set by VFIO_DEVICE_SET_IRQS. */
 	int irq_index; /* -1 none */
 	unsigned vectors;
@@ -109,6 +111,9 @@ struct fake_kernel {
 	unsigned slept_ms;
 	uint64_t populated;
 	int kvm_add_error;
+	/* The slot loses its power when all on the bus sleep. */
+	bool slot_power;
+	char root[64];	      /* of fake_sysfs_create() */
 	int event_label[256]; /* eventfds in order of appearance */
 	unsigned events;
 };

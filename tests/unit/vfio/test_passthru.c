@@ -71,7 +71,8 @@ static void test_bad_options(void **state UNUSED)
 	    "passthru: which device? Give its address, such as 3/0/0 (missing"
 	    " func)");
 	refused("3/0/0,reset=hard", -EINVAL,
-		"passthru: reset=hard: expected auto, flr, bus or pm");
+		"passthru: reset=hard: expected auto, flr, bus, pm or"
+		" d3cold");
 	refused("3/0/0,intpin=e", -EINVAL,
 		"passthru: intpin=e: expected a, b, c or d");
 	refused("3/0/0,intpin=ab", -EINVAL,
