@@ -35,7 +35,7 @@ struct world {
 	char root[64];
 	bool keep_root;		     /* root was there before, and stays */
 	unsigned reply_ms, reset_ms; /* of served devices; 0: the usual */
-	struct vfio_given given; /* a group opened before; fd 0: none */
+	struct vfio_given given;     /* a group opened before; fd 0: none */
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
 	struct irq_ctl irq;
