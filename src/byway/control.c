@@ -164,16 +164,38 @@ static int bind_private(int fd, const struct sockaddr_un *addr)
 	return r;
 }
 
-static int open_listener(struct control *control, struct cfg *root,
+/* "fd:5": a socket that listens already; whoever bound it removes it. */
+static int adopt_listener(struct control *control, const char *text,
+			  struct err *err)
+{
+	int listens = 0, fd;
+	socklen_t len = sizeof(listens);
+	uint64_t number;
+
+	if (parse_u64(text + 3, &number) || number < 3 || number > 1 << 20)
+		return err_set(err, -EINVAL,
+			       "control=%s: expected fd:NUMBER, a descriptor"
+			       " from 3 on",
+			       text);
+	fd = (int)number;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) ||
+	    !listens)
+		return err_set(err, -EBADF,
+			       "control=%s: not a listening socket; give the"
+			       " path of one instead",
+			       text);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_NONBLOCK))
+		return err_sys(err, errno, "control=%s", text);
+	control->listen_fd = fd;
+	return 0;
+}
+
+static int bind_listener(struct control *control, const char *path,
 			 struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char path[CFG_VALUE_MAX];
 	struct stat old;
-	int r = cfg_get(root, "control", path, sizeof(path), err);
 
-	if (r <= 0)
-		return r;
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return err_set(
 		    err, -ENAMETOOLONG,
@@ -192,6 +214,21 @@ static int open_listener(struct control *control, struct cfg *root,
 	    listen(control->listen_fd, CONTROL_CLIENTS))
 		return err_sys(err, errno, "control=%s: cannot listen", path);
 	strcpy(control->path, path);
+	return 0;
+}
+
+static int open_listener(struct control *control, struct cfg *root,
+			 struct err *err)
+{
+	char path[CFG_VALUE_MAX];
+	int r = cfg_get(root, "control", path, sizeof(path), err);
+
+	if (r <= 0)
+		return r;
+	r = strncmp(path, "fd:", 3) ? bind_listener(control, path, err)
+				    : adopt_listener(control, path, err);
+	if (r)
+		return r;
 	r = ev_timer_create(control->loop, listen_again, control,
 			    &control->listen_again);
 	if (!r)

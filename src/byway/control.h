@@ -27,7 +27,10 @@ struct control_ops {
 	void (*orphaned)(void *ctx);
 };
 
-/* From config: `status.fd` and `control`, both optional. */
+/*
+ * From config: `status.fd` and `control`, both optional. `control` is a path,
+ * or "fd:N", a socket that listens already.
+ */
 MUST_CHECK int control_create(struct cfg *root, struct evloop *loop,
 			      const struct control_ops *ops, void *ctx,
 			      struct err *err, struct control **ret_control);

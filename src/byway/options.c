@@ -513,7 +513,7 @@ static bool variable_known(const char *path)
 {
 	/* Device nodes are checked by their models. */
 	static const char *const families[] = {"pci.", "lpc.", "vcpu.",
-					       "fwcfg."};
+					       "fwcfg.", "vfio.group."};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(families); i++)

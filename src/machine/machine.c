@@ -272,8 +272,10 @@ static int create_vfio(struct machine *m, struct err *err)
 	    .leave = device_leaves,
 	    .leave_ctx = m,
 	};
+	int r = vfio_given_read(m->params.root, err, params.given,
+				&params.given_count);
 
-	return vfio_ctx_create(&params, err, &m->vfio);
+	return r ? r : vfio_ctx_create(&params, err, &m->vfio);
 }
 
 static int create_device(struct machine *m, struct cfg *node,

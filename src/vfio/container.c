@@ -110,13 +110,28 @@ static int group_busy(const struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 	    dev->bdf, user, dev->iommu_group);
 }
 
-static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-		      struct vfio_group *group, struct err *err)
+static int given_fd(const struct vfio_ctx *ctx, int group)
 {
-	struct vfio_group_status status = {.argsz = sizeof(status)};
-	char path[256];
-	int fd, r;
+	unsigned i;
 
+	for (i = 0; i < ctx->params.given_count; i++)
+		if (ctx->params.given[i].group == group)
+			return ctx->params.given[i].fd;
+	return -1;
+}
+
+static int group_open_file(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+			   struct vfio_group *group, struct err *err)
+{
+	char path[256];
+	int fd = given_fd(ctx, dev->iommu_group);
+
+	group->id = dev->iommu_group;
+	group->given = fd >= 0;
+	if (group->given) {
+		group->fd = fd;
+		return 0;
+	}
 	snprintf(path, sizeof(path), "%s/dev/vfio/%d", vfio_root(ctx),
 		 dev->iommu_group);
 	fd = ctx->ops->open(ctx->ops->ctx, path, O_RDWR);
@@ -132,8 +147,24 @@ static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		return err_sys(err, fd, "%s: %s cannot be opened", dev->bdf,
 			       path);
 	group->fd = fd;
-	group->id = dev->iommu_group;
-	r = ctx->ops->ioctl(ctx->ops->ctx, fd, VFIO_GROUP_GET_STATUS, &status);
+	return 0;
+}
+
+static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+		      struct vfio_group *group, struct err *err)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int r = group_open_file(ctx, dev, group, err);
+
+	if (r)
+		return r;
+	r = ctx->ops->ioctl(ctx->ops->ctx, group->fd, VFIO_GROUP_GET_STATUS,
+			    &status);
+	if (r == -ENOTTY || r == -EBADF)
+		return err_set(err, r,
+			       "%s: vfio.group.%d=fd:%d is not a VFIO group;"
+			       " pass a descriptor of /dev/vfio/%d",
+			       dev->bdf, group->id, group->fd, group->id);
 	if (r < 0)
 		return err_sys(err, r, "%s: status of IOMMU group %d", dev->bdf,
 			       group->id);
@@ -423,7 +454,11 @@ static void group_close(struct vfio_ctx *ctx, struct vfio_group *group)
 {
 	if (group->in_kvm && ctx->params.kvm_vfio_del)
 		ctx->params.kvm_vfio_del(ctx->params.kvm_ctx, group->fd);
-	if (group->fd >= 0)
+	/* Whoever gave it keeps it, without our maps of memory. */
+	if (group->given)
+		(void)ctx->ops->ioctl(ctx->ops->ctx, group->fd,
+				      VFIO_GROUP_UNSET_CONTAINER, NULL);
+	else if (group->fd >= 0)
 		ctx->ops->close(ctx->ops->ctx, group->fd);
 	*group = (struct vfio_group){.fd = -1};
 	/* The kernel drops the maps with the last group; so do we. */

@@ -34,6 +34,7 @@
 #define VFIO_VFIO_H
 
 #include "base/base.h"
+#include "base/cfg.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/model.h"
@@ -47,6 +48,11 @@
 
 struct vfio_ctx;
 struct vfio_ops;
+
+/* An IOMMU group's descriptor that is open already, and stays so. */
+struct vfio_given {
+	int group, fd;
+};
 
 struct vfio_params {
 	struct gmem *gmem;
@@ -65,6 +71,9 @@ struct vfio_params {
 	void *event_ctx;
 	/* Deadlines of vfio-user servers; 0: those of vfio/user.h. */
 	unsigned user_reply_ms, user_reset_ms;
+	/* Groups that need not be opened: vfio_given_read(). */
+	struct vfio_given given[VFIO_GROUPS_MAX];
+	unsigned given_count;
 	/*
 	 * A function behind a port is broken, or the host wants it back, as
 	 * `why` says: true when it will leave the guest; else the guest ends.
@@ -74,6 +83,15 @@ struct vfio_params {
 		      const char *why);
 	void *leave_ctx;
 };
+
+/*
+ * The config variables vfio.group.NUMBER=fd:N, which let a byway pass devices
+ * through that may not open their groups. Such a descriptor is left by the
+ * container when the last device of its group is closed, and never closed.
+ */
+MUST_CHECK int vfio_given_read(struct cfg *root, struct err *err,
+			       struct vfio_given ret_given[VFIO_GROUPS_MAX],
+			       unsigned *ret_count);
 
 /* `params` is copied; what it points to must outlive the context. */
 MUST_CHECK int vfio_ctx_create(const struct vfio_params *params,

@@ -52,6 +52,7 @@ struct vfio_group {
 	int id;
 	int fd; /* -1: free entry */
 	bool in_kvm;
+	bool given; /* not opened by us */
 	unsigned users;
 };
 

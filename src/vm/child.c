@@ -140,10 +140,13 @@ static void signals_default(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The fixed numbers are below. */
+#define PLACED_END (CHILD_EXTRA_FD + (int)CHILD_EXTRA_MAX)
+
 /* Moves `fd` out of the way of the fixed numbers, then to `number`. */
 static int fd_place(int fd, int number)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, PLACED_END);
 
 	return high < 0 || dup2(high, number) < 0 ? -errno : 0;
 }
@@ -154,13 +157,19 @@ static int descriptors_place(const struct child_spec *spec,
 	CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int saved[4] = {null, pipes->output[1], pipes->status[1],
 			spec->pass_fd};
+	int extra[CHILD_EXTRA_MAX];
 
 	/* Sources may sit on the numbers that are about to be filled. */
 	for (size_t i = 0; i < ARRAY_LEN(saved); i++) {
 		if (saved[i] < 0)
 			continue;
-		saved[i] = fcntl(saved[i], F_DUPFD_CLOEXEC, 16);
+		saved[i] = fcntl(saved[i], F_DUPFD_CLOEXEC, PLACED_END);
 		if (saved[i] < 0)
+			return -errno;
+	}
+	for (unsigned i = 0; i < spec->extras; i++) {
+		extra[i] = fcntl(spec->extra[i], F_DUPFD_CLOEXEC, PLACED_END);
+		if (extra[i] < 0)
 			return -errno;
 	}
 	if (fd_place(saved[0], STDIN_FILENO) < 0 ||
@@ -168,17 +177,19 @@ static int descriptors_place(const struct child_spec *spec,
 	    fd_place(saved[1], STDERR_FILENO) < 0 ||
 	    fd_place(saved[2], CHILD_STATUS_FD) < 0)
 		return -errno;
+	for (unsigned i = 0; i < spec->extras; i++)
+		if (fd_place(extra[i], CHILD_EXTRA_FD + (int)i) < 0)
+			return -errno;
 	return spec->pass_fd < 0 ? 0 : fd_place(saved[3], CHILD_PASS_FD);
 }
 
-static void child_refuse(const char *what, int code)
+static void child_say(const char *text)
 {
 	struct status status = {.kind = STATUS_ERROR};
 	char line[STATUS_LINE_MAX + 1];
 	int len;
 
-	snprintf(status.text, sizeof(status.text), "%.800s: %s", what,
-		 strerror(code));
+	snprintf(status.text, sizeof(status.text), "%s", text);
 	len = status_format(&status, line, sizeof(line));
 	if (len > 0)
 		(void)!write(CHILD_STATUS_FD, line, (size_t)len);
@@ -186,11 +197,20 @@ static void child_refuse(const char *what, int code)
 	(void)!write(STDERR_FILENO, "\n", 1);
 }
 
+static void child_refuse(const char *what, int code)
+{
+	char text[900];
+
+	snprintf(text, sizeof(text), "%.800s: %s", what, strerror(code));
+	child_say(text);
+}
+
 NORETURN static void child_exec(const struct child *child,
 				const struct child_spec *spec,
 				const struct child_pipes *pipes)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct err err = {0};
 
 	signals_default();
 	if (spec->own_group)
@@ -208,6 +228,10 @@ NORETURN static void child_exec(const struct child *child,
 	/* Where it may not be raised, byway says what the limit refuses. */
 	if (spec->unlimited_memlock)
 		(void)!setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	if (child->ops->drop && child->ops->drop(child->ctx, &err) != 0) {
+		child_say(err.msg);
+		_exit(127);
+	}
 	execv(spec->argv[0], spec->argv);
 	child_refuse(spec->argv[0], errno);
 	_exit(127);

@@ -4,9 +4,9 @@
  *
  * The child gets /dev/null as input, a pipe to us as output and error output,
  * CHILD_STATUS_FD as the write end of a status pipe (proto/status.h) and
- * CHILD_PASS_FD as one more descriptor, for byway the guest's lock; nothing
- * else of ours. Signal dispositions
- * are the defaults.
+ * CHILD_PASS_FD as one more descriptor, for byway the guest's lock, and from
+ * CHILD_EXTRA_FD on what `extra` lists; nothing else of ours. Signal
+ * dispositions are the defaults.
  * Order: child_start(), callbacks, `exited` as the last one; then the child is
  * free for another start. child_destroy() leaves a running process alone.
  * Threads: everything on the loop's thread.
@@ -21,6 +21,8 @@
 
 #define CHILD_STATUS_FD 3
 #define CHILD_PASS_FD	4
+#define CHILD_EXTRA_FD	5
+#define CHILD_EXTRA_MAX 65u
 
 struct child_ops {
 	/* A line of the status pipe; `cut` when it was too long. */
@@ -31,12 +33,16 @@ struct child_ops {
 	void (*exited)(void *ctx, int status, bool signaled);
 	/* Runs in the child before exec; non-zero keeps it from starting. */
 	int (*prepare)(void *ctx);
+	/* The same, last of all: gives up rights; its sentence is told. */
+	int (*drop)(void *ctx, struct err *err);
 };
 
 struct child_spec {
 	char *const *argv; /* argv[0] is the program's path */
 	int cwd_fd;	   /* directory to run in */
 	int pass_fd;	   /* becomes CHILD_PASS_FD; -1: none */
+	const int *extra;  /* become CHILD_EXTRA_FD and the ones after it */
+	unsigned extras;   /* at most CHILD_EXTRA_MAX */
 	int nice;
 	bool unlimited_memlock;
 	bool own_group; /* signals reach what it starts, too */

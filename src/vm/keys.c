@@ -100,6 +100,7 @@ static const struct key key_table[] = {
     {"zfs_zvol_opts", KEY_USED, false},
     {"prestart", KEY_USED, false},
     {"priority", KEY_USED, false},
+    {"run_as", KEY_USED, false},
     {"limit_pcpu", KEY_LATER, false},
     {"limit_rbps", KEY_LATER, false},
     {"limit_wbps", KEY_LATER, false},
@@ -293,8 +294,8 @@ static void warn_policy(const struct conf *conf, const char *key,
 void place_keys_check(const struct conf *conf, const struct warner *warner)
 {
 	static const char *const known[] = {
-	    "vm_dir",		"vm_list",     "vm_delay", "vm_stop_timeout",
-	    "vm_start_timeout", "vm_lvm_thin", NULL};
+	    "vm_dir",		"vm_list",     "vm_delay",  "vm_stop_timeout",
+	    "vm_start_timeout", "vm_lvm_thin", "vm_run_as", NULL};
 	const char *near;
 
 	for (size_t i = 0; conf && i < conf->count; i++) {

@@ -90,6 +90,19 @@ int tap_create(const char *name, const char *alias, struct err *err,
 	return 0;
 }
 
+int tap_give(const char *name, uid_t owner, struct err *err)
+{
+	CLEANUP_CLOSE int fd = open(TUN_PATH, O_RDWR | O_CLOEXEC);
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+
+	if (fd < 0 || name_set(ifr.ifr_name, name) < 0 ||
+	    ioctl(fd, TUNSETIFF, &ifr) < 0 ||
+	    ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0)
+		return err_sys(err, -errno, "%s: cannot be given to user %u",
+			       name, (unsigned)owner);
+	return 0;
+}
+
 static int state_read(struct netlink_state *state, struct err *err)
 {
 	CLEANUP_NETLINK struct netlink *net = NULL;

@@ -12,6 +12,7 @@
 #define VM_NET_H
 
 #include <net/if.h>
+#include <sys/types.h>
 
 #include "base/base.h"
 #include "base/err.h"
@@ -23,6 +24,8 @@ MUST_CHECK int link_mtu(const char *name, unsigned *ret_mtu);
 /* `name` NULL: the first free tapN. */
 MUST_CHECK int tap_create(const char *name, const char *alias, struct err *err,
 			  char ret_name[IFNAMSIZ]);
+/* This user may open it from now on, too. */
+MUST_CHECK int tap_give(const char *name, uid_t owner, struct err *err);
 /* 0 also when there is no such interface. -EBUSY: someone has it open. */
 MUST_CHECK int tap_delete(const char *name, const char *guest, struct err *err);
 

@@ -145,6 +145,8 @@ static int tap_make(struct supervisor *sup, unsigned n, struct err *err)
 	words_add(&sup->nics, "%s", tap);
 	logfile_event(&sup->log, "initialising network device %s", tap);
 	rc = taps_record(sup, err);
+	if (rc == 0 && sup->user.on)
+		rc = tap_give(tap, sup->user.uid, err);
 	if (rc < 0)
 		return rc;
 	if (net && net[0]) {

@@ -90,6 +90,8 @@ static int conf_prepare(struct supervisor *sup, struct err *err)
 	keys_check(sup->conf, &warner);
 	rc = plan_check(&sup->place, &sup->guest, sup->conf, err);
 	if (rc == 0)
+		rc = runas_parse(&sup->place, sup->conf, err, &sup->user);
+	if (rc == 0)
 		rc = supervisor_make_identity(sup, err);
 	if (rc < 0)
 		return rc;
@@ -122,7 +124,15 @@ static int parts_prepare(struct supervisor *sup, struct err *err)
 			      sup->firmware.vars_from);
 	helpers_init(&sup->helpers, sup->loop, &sup->guest,
 		     supervisor_helper_ops(), sup);
-	return helpers_plan(&sup->helpers, &sup->place, sup->conf, err);
+	rc = helpers_plan(&sup->helpers, &sup->place, sup->conf, err);
+	if (rc == 0 && sup->user.on && sup->helpers.count > 0)
+		return err_set(err, -ENOTSUP,
+			       "%s: a disk that is not raw does not go with "
+			       "run_as=\"%s\" in this version (its storage "
+			       "daemon shows it to root only); make it raw by "
+			       "'qemu-img convert'",
+			       sup->guest.name, sup->user.name);
+	return rc;
 }
 
 static int screen_prepare(struct supervisor *sup, struct err *err)
@@ -199,6 +209,8 @@ static int consoles_prepare(struct supervisor *sup, struct err *err)
 		snprintf(port, sizeof(port), "com%u", coms[i] + 1);
 		rc =
 		    console_create(sup->loop, sup->guest.dirfd, port, err, con);
+		if (rc == 0)
+			rc = runas_give(&sup->user, console_tty(*con), err);
 		if (rc < 0)
 			return rc;
 		/* The guest does without the names. */
@@ -237,8 +249,13 @@ static int argv_make(struct supervisor *sup, const char *byway,
 	}
 	words_add(argv, "-o");
 	words_add(argv, "status.fd=%d", CHILD_STATUS_FD);
-	words_add(argv, "-o");
-	words_add(argv, "control=%s", socket_name(sup, "control.sock", path));
+	if (sup->user.on) {
+		runas_argv(&sup->user, argv);
+	} else {
+		words_add(argv, "-o");
+		words_add(argv, "control=%s",
+			  socket_name(sup, "control.sock", path));
+	}
 	words_add(argv, "%s", sup->guest.name);
 	return words_check(argv, err);
 }
@@ -256,6 +273,8 @@ static int secrets_write(struct supervisor *sup, struct err *err)
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	for (size_t i = 0; fd >= 0 && rc >= 0 && i < secrets->count; i++)
 		rc = dprintf(fd, "%s\n", secrets->word[i]);
+	if (fd >= 0 && rc >= 0 && sup->user.on)
+		rc = fchown(fd, sup->user.uid, (gid_t)-1);
 	return fd < 0 || rc < 0 ? err_sys(err, -errno, "%s/" SUPERVISOR_SECRETS,
 					  sup->guest.dir)
 				: 0;
@@ -300,6 +319,9 @@ void supervisor_checkup(struct supervisor *sup, bool failed)
 
 	if (!sup->conf)
 		return;
+	/* What we hold for byway is not what keeps the guest from running. */
+	if (failed)
+		runas_close(&sup->user);
 	state =
 	    checkup_verdict(&sup->place, &sup->guest, sup->conf, failed, text);
 	if (state == DOCTOR_HEALTHY && failed)
@@ -323,6 +345,9 @@ int supervisor_prepare(struct supervisor *sup, struct err *err)
 		supervisor_checkup(sup, false);
 	if (rc == 0)
 		rc = supervisor_take_devices(sup, err);
+	if (rc == 0)
+		rc = runas_open_groups(&sup->user, &sup->place, &sup->functions,
+				       err);
 	if (rc == 0)
 		rc = screen_prepare(sup, err);
 	if (rc == 0)

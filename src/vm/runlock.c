@@ -275,6 +275,18 @@ static bool orphan_kill(const struct run_info *info)
 	       proc_wait_gone(info->byway, KILL_WAIT_MS) == 0;
 }
 
+/* A byway of another user (runas.h) does not hold the lock, and is waited for
+ * all the same: the last one's devices and disks are its until it is gone. */
+static int orphan_wait(const struct guest *guest, const struct run_info *info,
+		       struct err *err)
+{
+	if (!is_orphan(info) ||
+	    proc_wait_gone(info->byway, RUNLOCK_ORPHAN_MS) == 0 ||
+	    orphan_kill(info))
+		return 0;
+	return held_error(guest, info, err);
+}
+
 int runlock_take(const struct guest *guest, struct err *err,
 		 struct runlock *ret_lock, struct run_info *ret_left)
 {
@@ -296,8 +308,10 @@ int runlock_take(const struct guest *guest, struct err *err,
 	if (lock.fd < 0)
 		return err_cure_root(
 		    err_sys(err, lock.fd, "%s/" LOCK_NAME, guest->dir), err);
-	if (fchmod(lock.fd, 0600) < 0) {
+	rc = orphan_wait(guest, &held, err);
+	if (rc == 0 && fchmod(lock.fd, 0600) < 0)
 		rc = err_sys(err, -errno, "%s/" LOCK_NAME, guest->dir);
+	if (rc < 0) {
 		runlock_close(&lock);
 		return rc;
 	}

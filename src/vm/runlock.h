@@ -80,7 +80,8 @@ struct runlock {
 /*
  * Takes the lock. -EALREADY naming the pid when the guest runs. When only a
  * byway without supervisor holds it, waits up to RUNLOCK_ORPHAN_MS for it to
- * leave by itself, then kills it. *ret_left is what a crash left in the file
+ * leave by itself, then kills it; also one that does not hold it because it is
+ * another user's (runas.h). *ret_left is what a crash left in the file
  * (zero when nothing).
  */
 #define RUNLOCK_ORPHAN_MS 10000u

@@ -275,6 +275,7 @@ static void byway_exited(void *ctx, int status, bool signaled)
 			console_drain(sup->console[i]);
 	sup->phase = PHASE_IDLE;
 	sup->exit_status = status;
+	runas_settle(&sup->user);
 	sup->lock.info.byway = (struct proc_id){0};
 	supervisor_devices_as_configured(sup);
 	sup->lock.info.reached = false;
@@ -321,11 +322,19 @@ static int byway_prepare(void *ctx)
 	return runlock_write(&sup->lock, NULL);
 }
 
+static int byway_drop(void *ctx, struct err *err)
+{
+	struct supervisor *sup = ctx;
+
+	return runas_drop(&sup->user, err);
+}
+
 static const struct child_ops byway_ops = {
     .status = byway_status,
     .output = child_output,
     .exited = byway_exited,
     .prepare = byway_prepare,
+    .drop = byway_drop,
 };
 
 static void log_words(struct supervisor *sup, const char *label,
@@ -371,6 +380,8 @@ static void byway_begin(struct supervisor *sup)
 	    .argv = sup->run_as[as].argv.word,
 	    .cwd_fd = sup->guest.dirfd,
 	    .pass_fd = sup->lock.fd,
+	    .extra = sup->user.fd,
+	    .extras = sup->user.count,
 	    .nice = atoi(conf_get_or(sup->conf, "priority", "0")),
 	    .unlimited_memlock = plan_is_wired(sup->conf),
 	};
@@ -390,7 +401,8 @@ static void byway_begin(struct supervisor *sup)
 	sup->last_error[0] = sup->last_output[0] = sup->last_helper[0] = '\0';
 	sup->output_lines = (struct lines){0};
 	sup->run_began_ns = now_ns();
-	if (child_start(&sup->child, &spec, &byway_ops, sup, &err) < 0) {
+	if (runas_listen(&sup->user, &sup->guest, &err) < 0 ||
+	    child_start(&sup->child, &spec, &byway_ops, sup, &err) < 0) {
 		loop_fail(sup, err.msg);
 		return;
 	}

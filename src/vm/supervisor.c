@@ -102,6 +102,7 @@ void supervisor_close(struct supervisor *sup)
 	helpers_destroy(&sup->helpers);
 	for (unsigned i = 0; i < PLAN_COMS; i++)
 		console_destroy(sup->console[i]);
+	runas_close(&sup->user);
 	if (held) {
 		supervisor_remove_nics(sup);
 		supervisor_return_devices(sup);

@@ -22,6 +22,7 @@
 #include "vm/helpers.h"
 #include "vm/logfile.h"
 #include "vm/plan.h"
+#include "vm/runas.h"
 #include "vm/runlock.h"
 
 /* Exit statuses of `vm _run`, as in vm-bhyve. */
@@ -59,6 +60,7 @@ struct supervisor {
 	/* In this run a reset failed: of what the guest can do without, of
 	 * what it cannot. */
 	bool dropped, required_failed;
+	struct runas user; /* whom byway runs as */
 	struct firmware firmware;
 	struct screen screen;
 	char iso[PATH_MAX]; /* of `vm install`, else "" */

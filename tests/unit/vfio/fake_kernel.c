@@ -473,6 +473,7 @@ static int group_ioctl(struct fake_kernel *k, int group, unsigned long request,
 		       void *arg)
 {
 	struct vfio_group_status *status = arg;
+	size_t i;
 
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
@@ -485,6 +486,17 @@ static int group_ioctl(struct fake_kernel *k, int group, unsigned long request,
 			return k->set_container_error;
 		fake_tracef(k, "group %d into container", group);
 		k->group_set[group] = true;
+		return 0;
+	case VFIO_GROUP_UNSET_CONTAINER:
+		if (!k->group_set[group])
+			return -EINVAL;
+		fake_tracef(k, "group %d out of container", group);
+		k->group_set[group] = false;
+		for (i = 0; i < ARRAY_LEN(k->group_set); i++)
+			if (k->group_set[i])
+				return 0;
+		k->iommu_set = false;
+		k->maps = 0;
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		return group_device_fd(k, group, arg);

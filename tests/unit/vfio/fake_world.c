@@ -311,7 +311,9 @@ void world_start(struct world *w)
 				      .leave = w->leave,
 				      .leave_ctx = w->leave_ctx,
 				      .user_reply_ms = w->reply_ms,
-				      .user_reset_ms = w->reset_ms};
+				      .user_reset_ms = w->reset_ms,
+				      .given = {w->given},
+				      .given_count = w->given.fd > 0};
 	must(vfio_ctx_create(&params, NULL, &w->ctx));
 	w->env = (struct model_env){.gmem = w->gmem,
 				    .pio = w->pio,

@@ -9,9 +9,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "fake_world.h"
+#include "vfio/vfio_internal.h"
 
 /* A machine with an NVMe at 3/0/0; not yet passed through. */
 static void begin(struct world *w)
@@ -328,6 +330,84 @@ static void test_twice(void **state UNUSED)
 	world_fini(&w);
 }
 
+/*
+ * A group that somebody else has opened: used, left, used again with the same
+ * descriptor, and never closed.
+ */
+static void test_given(void **state UNUSED)
+{
+	struct err err = {0};
+	char path[128];
+	const char *trace;
+	struct world w;
+
+	world_init(&w);
+	fake_kernel_add(&w.kernel, fake_nvme());
+	fake_device_place(w.kernel.dev[0], 3, 0, 0, 12);
+	snprintf(path, sizeof(path), "%s/dev/vfio/12", w.root);
+	w.given =
+	    (struct vfio_given){12, w.kernel.ops.open(&w.kernel, path, 0)};
+	world_start(&w);
+	w.kernel.open_group_error = -EACCES; /* as for an ordinary user */
+	w.kernel.device_fd_error = -EACCES;
+	(void)fake_trace(&w.kernel);
+	assert_int_equal(world_passthru(&w, 6, "3/0/0", &err), -EACCES);
+	trace = fake_trace(&w.kernel);
+	assert_non_null(strstr(trace, "group 12 into container\n"));
+	assert_non_null(strstr(trace, "group 12 out of container\n"));
+	assert_null(strstr(trace, "close group"));
+	assert_int_equal(w.kernel.groups, 1);
+	assert_int_equal(w.kernel.containers, 0);
+	assert_int_equal(w.kernel.maps, 0);
+
+	w.kernel.device_fd_error = 0;
+	assert_int_equal(world_passthru(&w, 6, "3/0/0", &err), 0);
+	assert_int_equal(vfio_container_group_fd(w.ctx, 12), w.given.fd);
+	/* Another group's device gains nothing by it. */
+	trace = fake_trace(&w.kernel);
+	assert_null(strstr(trace, "open group"));
+	w.kernel.ops.close(&w.kernel, w.given.fd);
+	world_fini(&w);
+}
+
+/* -o WORD, and what is said of it; "": it is taken. */
+static void given_says(const char *word, const char *sentence)
+{
+	struct vfio_given given[VFIO_GROUPS_MAX];
+	struct cfg *root = cfg_create();
+	struct err err = {0};
+	unsigned count = 0;
+
+	assert_int_equal(cfg_set_assignment(root, word, &err), 0);
+	if (vfio_given_read(root, &err, given, &count) == 0)
+		assert_int_equal(count, 1);
+	assert_string_equal(err.msg, sentence);
+	cfg_destroy(root);
+}
+
+static void test_given_words(void **state UNUSED)
+{
+	char word[64];
+	int fd = open("/dev/null", O_RDONLY);
+
+	assert_true(fd > 2);
+	snprintf(word, sizeof(word), "vfio.group.7=fd:%d", fd);
+	given_says(word, "");
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	given_says("vfio.group.7=fd:2",
+		   "vfio.group.7=fd:2: expected fd:NUMBER, a descriptor from 3"
+		   " on");
+	given_says(
+	    "vfio.group.7=9",
+	    "vfio.group.7=9: expected fd:NUMBER, a descriptor from 3 on");
+	given_says("vfio.group.x=fd:9",
+		   "vfio.group.x: expected the number of an IOMMU group");
+	given_says("vfio.group.7=fd:1000000",
+		   "vfio.group.7=fd:1000000: no such descriptor is open; start"
+		   " byway with /dev/vfio/7 open there");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -348,6 +428,8 @@ int main(void)
 	    cmocka_unit_test(test_several),
 	    cmocka_unit_test(test_second_group_conflict),
 	    cmocka_unit_test(test_twice),
+	    cmocka_unit_test(test_given),
+	    cmocka_unit_test(test_given_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# run_as: byway as an ordinary user with root's descriptors; what is refused.
+. "$CLI/vm-lib"
+. "$CLI/vm-pci-lib"
+
+if [ "$(id -u)" != 0 ] || ! id nobody >/dev/null 2>&1; then
+	skipped "needs root and the user nobody"
+	exit 0
+fi
+
+pci . 0000:01:00.0 1b36 0010 010802 10 vfio-pci 'flr bus'
+mkdir -p "$VM_DEV_DIR/vfio"
+: >"$VM_DEV_DIR/vfio/10"
+# Where that user can execute it; files of the fake's own that it can write.
+open=$(mktemp -d)
+cp "$BYWAY" "$open/byway"
+chmod 755 "$open" "$open/byway" "$T" "$VM_DEV_DIR"
+BYWAY=$open/byway
+
+lines() {
+	guest "$1"
+	for name in calls runs; do
+		: >"$VM_DIR/$1/$name"
+	done
+	echo 0 >"$VM_DIR/$1/runs"
+	chown nobody "$VM_DIR/$1/calls" "$VM_DIR/$1/runs"
+	chmod 755 "$VM_DIR/$1"
+}
+
+lines user <<-'END'
+	passthru0="1/0/0"
+	run_as="nobody"
+END
+cat >"$VM_DIR/user/fake" <<-'END'
+	say log user $(id -un)
+	say log group at $(readlink /proc/$$/fd/6), \
+		locks: $(ls -l /proc/$$/fd | grep -c run.lock)
+	say log $(grep CapEff /proc/$$/status) $(grep NoNewPrivs /proc/$$/status)
+	say log terminal of $(stat -L -c %U "$com1")
+	say running
+	[ $run = 2 ] && exit 1
+	exit 0
+END
+{
+	run vm start user
+	wait_for 20 is_down user || echo "not down"
+	cat "$VM_DIR/user/calls"
+	log_of user | sed -n '/log\|user\|group\|Cap\|terminal\|exited/p' |
+		grep -v 'bhyve options'
+} | sed -E "s|$open|OPEN|; s|TIME: ||" | golden runas
+no_traces user || failed 'traces of a user'"'"'s guest'
+
+# refuse WHAT LINE...: a guest whose file has these lines besides.
+refuse() {
+	name=$1
+	shift
+	printf '%s\n' "$@" | lines "$name"
+	run vm start "$name"
+	no_traces "$name" || echo "traces of $name"
+}
+{
+	refuse unknown 'run_as="no-such-user"'
+	refuse tpm 'run_as="nobody"' 'tpm="yes"'
+	refuse attached 'run_as="nobody"' 'passthru_slots="2"'
+	refuse sockets 'run_as="nobody"' 'virt_console0="yes"'
+	echo 'vm_run_as="no-default"' >"$VM_CONF"
+	refuse default 'tags="x"'
+	: >"$VM_CONF"
+	: >"$VM_DEV_DIR/kvm"
+	chown root:root "$VM_DEV_DIR/kvm"
+	chmod 600 "$VM_DEV_DIR/kvm"
+	refuse kvm 'run_as="nobody"'
+	rm "$VM_DEV_DIR/kvm" "$VM_DEV_DIR/vfio/10"
+	refuse group 'run_as="nobody"' 'passthru0="1/0/0"'
+} | golden runas-refused
+# Root by name is what there was before.
+lines root <<-'END'
+	run_as="root"
+END
+fake root <<-'END'
+	say log user $(id -un)
+	say running
+	exit 1
+END
+"$VM" start root >/dev/null 2>&1
+wait_for 20 is_down root
+check 'run_as="root" is no other user' log_has root 'user root'
+rm -r "$open"
