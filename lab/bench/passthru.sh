@@ -152,7 +152,7 @@ run=0
 while [ $((run += 1)) -le $runs ]; do
 	echo "run $run of $runs"
 	for program in $programs; do
-		rates "$program" lab.rates=bar:20000,config:2000,nvme:2000,usb:500
+		rates "$program" lab.rates=bar:2000000,config:2000,nvme:2000,usb:500
 		rates "$program" 'pci=nomsi lab.rates=nvme:2000,usb:500'
 	done
 done
