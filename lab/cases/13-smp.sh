@@ -28,3 +28,18 @@ for word in utc rtc; do
 		fail "the guest's clock ($word) is $off s behind"
 	fi
 done
+
+# Memory of the host's huge pages, all or none, also for a device's DMA.
+bind_vfio 1/0/0
+huge() {
+	timeout 60 byway -m 128M -o memory.hugepages=true -s 0,hostbridge \
+		-s 31,lpc -s 6:0,passthru,1/0/0 -l com1,stdio \
+		-o boot.kernel="$tiny" -o boot.cmdline=end=halt huge
+}
+echo 0 >/proc/sys/vm/nr_hugepages
+run_expect 4 '64 huge pages of 2 MiB are needed, this host has 0 free' huge
+echo 64 >/proc/sys/vm/nr_hugepages
+run_expect 2 '^tiny: up' huge
+expect_eq 64 "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)" \
+	"huge pages given back"
+echo 0 >/proc/sys/vm/nr_hugepages

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -25,7 +26,7 @@ struct range {
 struct gmem {
 	unsigned range_count;
 	bool in_core;
-	bool shared;			      /* ranges to come */
+	bool shared, huge;		      /* ranges to come */
 	struct range ranges[GMEM_RANGES_MAX]; /* sorted, disjoint */
 };
 
@@ -60,6 +61,11 @@ void gmem_share(struct gmem *gmem)
 	gmem->shared = true;
 }
 
+void gmem_use_huge_pages(struct gmem *gmem)
+{
+	gmem->huge = true;
+}
+
 /*
  * Maps `size` bytes whose host address equals the guest address `base` modulo
  * the huge page size: only then can one huge page back both sides. The map is
@@ -89,9 +95,11 @@ static int map_aligned(uint64_t base, uint64_t size, uint8_t **ret_host)
  * Puts a file of anonymous pages in the place of the private ones. Its size is
  * sealed: a process that has the descriptor cannot take pages from under us.
  */
-static int make_shared(struct range *range)
+static int make_shared(struct range *range, bool huge)
 {
-	int fd = memfd_create("guest memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("guest memory",
+			      MFD_CLOEXEC | MFD_ALLOW_SEALING |
+				  (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 	void *map;
 
 	if (fd < 0)
@@ -103,6 +111,35 @@ static int make_shared(struct range *range)
 	map = mmap(range->host, range->size, PROT_READ | PROT_WRITE,
 		   MAP_SHARED | MAP_FIXED, fd, 0);
 	return map == MAP_FAILED ? -errno : 0;
+}
+
+static uint64_t huge_pages_free(void)
+{
+	CLEANUP_FCLOSE FILE *file = fopen(
+	    "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	uint64_t count;
+
+	return file && fscanf(file, "%" SCNu64, &count) == 1 ? count : 0;
+}
+
+/* Why the pages of `range` could not be made files (see make_shared()). */
+static int explain_file(const struct range *range, bool huge, int code,
+			struct err *err)
+{
+	if (!huge)
+		return err_sys(err, code,
+			       "guest memory at 0x%" PRIx64
+			       ": cannot be shared with a device's process",
+			       range->base);
+	if (range->size % HUGE_PAGE_BYTES)
+		return err_set(err, -EINVAL,
+			       "memory.hugepages: the guest's memory is not a"
+			       " multiple of 2 MiB; change memory.size");
+	return err_set(err, code,
+		       "memory.hugepages: %" PRIu64 " huge pages of 2 MiB are"
+		       " needed, this host has %" PRIu64
+		       " free; write more to /proc/sys/vm/nr_hugepages",
+		       range->size / HUGE_PAGE_BYTES, huge_pages_free());
 }
 
 static int advise_dump(const struct range *range, bool in_core)
@@ -158,13 +195,11 @@ int gmem_add_ram(struct gmem *gmem, gpa_t base, uint64_t size, struct err *err)
 			       ": cannot map %" PRIu64
 			       " MiB, give the guest less memory",
 			       base.v, size >> 20);
-	ret = gmem->shared ? make_shared(&range) : 0;
+	if (gmem->shared || gmem->huge)
+		ret = make_shared(&range, gmem->huge);
 	if (ret) {
 		range_free(&range);
-		return err_sys(err, ret,
-			       "guest memory at 0x%" PRIx64
-			       ": cannot be shared with a device's process",
-			       base.v);
+		return explain_file(&range, gmem->huge, ret, err);
 	}
 	/* Refused by a kernel without huge pages; small pages work as well. */
 	(void)madvise(range.host, size, MADV_HUGEPAGE);

@@ -67,6 +67,13 @@ void gmem_destroy(struct gmem *gmem); /* NULL allowed; unmaps the RAM */
 void gmem_share(struct gmem *gmem);
 
 /*
+ * RAM added from now on is made of the host's reserved huge pages of 2 MiB
+ * (hugetlbfs): pinned with one step of the IOMMU each and never split; shared
+ * as well. They are reserved when the RAM is added, all or none.
+ */
+void gmem_use_huge_pages(struct gmem *gmem);
+
+/*
  * Adds RAM at [base, base+size): anonymous, zeroed, private memory (but see
  * gmem_share()) placed so that transparent huge pages can back it. -EINVAL when
  * not page-aligned or overlapping, -ENOSPC when there are too many ranges,

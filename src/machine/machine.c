@@ -144,9 +144,11 @@ static bool wants_shared_memory(struct cfg *node, unsigned depth)
 static int create_memory(struct machine *m, struct err *err)
 {
 	struct cfg *root = m->params.root;
-	bool in_core;
+	bool in_core, huge;
 	int r = cfg_bool(root, "memory.guest_in_core", false, err, &in_core);
 
+	if (!r)
+		r = cfg_bool(root, "memory.hugepages", false, err, &huge);
 	if (!r)
 		r = cfg_bool(root, "memory.wired", false, err, &m->wired);
 	if (r)
@@ -156,12 +158,16 @@ static int create_memory(struct machine *m, struct err *err)
 		return err_sys(err, r, "guest memory");
 	if (wants_shared_memory(cfg_find(root, "pci"), 3))
 		gmem_share(m->gmem);
+	if (huge)
+		gmem_use_huge_pages(m->gmem);
 	r = gmem_add_ram(m->gmem, gpa(0), m->layout.low_bytes, err);
 	if (!r && m->layout.high_bytes)
 		r = gmem_add_ram(m->gmem, gpa(LAYOUT_HIGH_BASE),
 				 m->layout.high_bytes, err);
-	if (!r && m->wired)
+	if (!r && m->wired && !huge)
 		r = layout_check_available(&m->layout, err);
+	/* Set aside already, and never swapped. */
+	m->wired |= huge;
 	if (!r && in_core)
 		r = gmem_set_dump(m->gmem, true);
 	return r;

@@ -49,6 +49,7 @@ static const struct key key_table[] = {
     {"wired_memory", KEY_USED, false},
     {"hostbridge", KEY_USED, false},
     {"fwcfg", KEY_USED, false},
+    {"hugepages", KEY_USED, false},
     {"hyperv", KEY_USED, false},
     {"hide_hypervisor", KEY_USED, false},
     {"ignore_bad_msr", KEY_USED, false},

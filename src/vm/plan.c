@@ -598,14 +598,15 @@ static int boot_plan(struct planner *p)
 	return rc;
 }
 
-/* What a guest is told of the hypervisor: keys that vm-bhyve does not have. */
-static void processor_plan(struct planner *p)
+/* Processor and memory: keys that vm-bhyve does not have. */
+static void machine_plan(struct planner *p)
 {
 	static const struct {
 		const char *key, *option;
 	} known[] = {
 	    {"hyperv", "x86.hyperv=true"},
 	    {"hide_hypervisor", "x86.hide_hypervisor=true"},
+	    {"hugepages", "memory.hugepages=true"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -642,7 +643,7 @@ static int options_plan(struct planner *p)
 	}
 	if (conf_bool(p->conf, "utctime", true))
 		words_add(options, "-u");
-	processor_plan(p);
+	machine_plan(p);
 	if (!asked && plan_is_wired(p->conf))
 		words_add(options, "-S");
 	if (p->next.beyond_bus0)

@@ -657,6 +657,31 @@ static void test_shared(void **state UNUSED)
 	gmem_destroy(gmem);
 }
 
+/* With what the host has reserved, or a sentence that names the cure. */
+static void test_huge_pages(void **state UNUSED)
+{
+	const uint64_t huge = 2 << 20;
+	struct gmem *gmem;
+	struct err err = {0};
+	int r;
+
+	assert_int_equal(gmem_create(&gmem), 0);
+	gmem_use_huge_pages(gmem);
+	assert_int_equal(gmem_add_ram(gmem, gpa(0), huge + PAGE, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.msg, "multiple of 2 MiB"));
+	r = gmem_add_ram(gmem, gpa(0), huge, &err);
+	if (r) {
+		assert_int_equal(r, -ENOMEM);
+		assert_non_null(strstr(err.msg, "1 huge pages of 2 MiB"));
+		assert_non_null(strstr(err.msg, "nr_hugepages"));
+		assert_int_equal(gmem_total_bytes(gmem), 0);
+	} else {
+		assert_int_equal(gmem_write(gmem, gpa(huge - 1), "x", 1), 0);
+	}
+	gmem_destroy(gmem);
+}
+
 static int is_private(void *ctx, const struct gmem_shared *range)
 {
 	(*(unsigned *)ctx)++;
@@ -685,6 +710,7 @@ int main(void)
 	    TEST(test_dump),
 	    TEST(test_lock),
 	    TEST(test_shared),
+	    TEST(test_huge_pages),
 	    TEST(test_private),
 	    TEST(test_copy),
 	    TEST(test_copy_objects),
