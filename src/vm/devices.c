@@ -173,9 +173,10 @@ void supervisor_devices_as_configured(struct supervisor *sup)
 		list_change(info->devices, sizeof(info->devices),
 			    sup->attached.fn[i].bdf, false);
 	for (unsigned i = 0; i < sup->functions.count; i++)
-		list_change(info->devices, sizeof(info->devices),
-			    sup->functions.fn[i].bdf,
-			    !sup->functions.fn[i].dropped);
+		if (sup->functions.fn[i].bdf[0])
+			list_change(info->devices, sizeof(info->devices),
+				    sup->functions.fn[i].bdf,
+				    !sup->functions.fn[i].dropped);
 	sup->attached.count = 0;
 }
 

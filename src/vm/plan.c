@@ -273,7 +273,7 @@ static void unsafe_option(const struct conf *conf, char *buf, size_t size)
 
 /* What the automatic places of passed-through functions depend on. */
 struct passthru_places {
-	char last[64]; /* group of the function before */
+	char last[PLAN_ADDRESS_MAX]; /* group of the function before */
 	bool any;
 };
 
@@ -281,8 +281,9 @@ struct passthru_places {
 static void function_place(struct planner *p, const struct plan_function *fn,
 			   struct passthru_places *places)
 {
-	char group[64] = "";
-	bool own = fn->all || fn->alone;
+	char group[PLAN_ADDRESS_MAX] = "";
+	bool own = fn->all || fn->alone ||
+		   strncmp(fn->address, PLAN_SERVED, strlen(PLAN_SERVED)) == 0;
 
 	if (!own)
 		passthru_group(fn->address, group, sizeof(group));

@@ -27,14 +27,18 @@
  * One function of the host as the guest is to have it; claims_take() makes
  * the list. Functions that a guest does without keep their places.
  */
+/* A socket's path and "vfio-user=" fit. */
+#define PLAN_ADDRESS_MAX 128
+#define PLAN_SERVED	 "vfio-user="
+
 struct plan_function {
-	unsigned n;	  /* of passthruN */
-	char address[64]; /* as byway is to be told */
-	char bdf[24];	  /* "0000:03:00.0" */
-	char key[160];	  /* of its history: devlog.h */
-	bool first;	  /* of its passthruN: the one with its options */
-	bool all;	  /* of a slot: its own slot in the guest, its number */
-	bool alone;	  /* its own slot in the guest */
+	unsigned n;			/* of passthruN */
+	char address[PLAN_ADDRESS_MAX]; /* as byway is to be told */
+	char bdf[24];  /* "0000:03:00.0"; "": a served device */
+	char key[160]; /* of its history: devlog.h */
+	bool first;    /* of its passthruN: the one with its options */
+	bool all;      /* of a slot: its own slot in the guest, its number */
+	bool alone;    /* its own slot in the guest */
 	unsigned func;
 	bool optional; /* passthruN_required="no" */
 	bool dropped;  /* the guest does without it */
@@ -95,7 +99,9 @@ unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);
 #define PLAN_SLOTS_MAX 16u /* of passthru_slots */
 
 struct plan_passthru {
-	char address[64]; /* as written: "3/0/0", a slot, a name, a pool */
+	/* As written: "3/0/0", a slot, a name, a pool, "vfio-user=/PATH". */
+	char address[PLAN_ADDRESS_MAX];
+	bool served; /* by a process: not one of the host's */
 	bool pinned;
 	unsigned slot, func; /* when pinned */
 };

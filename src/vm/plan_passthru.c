@@ -57,7 +57,16 @@ int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 	snprintf(key, sizeof(key), "passthru%u", n);
 	if (!value)
 		return err_set(err, -ENOENT, "%s is not set", key);
-	len = strcspn(value, "=");
+	pt.served = strncmp(value, PLAN_SERVED, strlen(PLAN_SERVED)) == 0;
+	len = pt.served ? strlen(PLAN_SERVED) : 0;
+	len += strcspn(value + len, "=");
+	if (pt.served &&
+	    (value[strlen(PLAN_SERVED)] != '/' || len >= sizeof(pt.address)))
+		return err_set(
+		    err, -EINVAL,
+		    "%s:%u: %s=\"%s\": expected the absolute path of the "
+		    "server's socket after vfio-user=",
+		    conf->path, conf_line(conf, key), key, value);
 	snprintf(pt.address, sizeof(pt.address), "%.*s", (int)len, value);
 	pt.pinned = value[len] == '=';
 	if (pt.pinned && pin_parse(value + len + 1, &pt) < 0)

@@ -150,7 +150,8 @@ static int known_check(struct taker *t, const struct want *want,
 static int known_add(struct taker *t, const struct want *want,
 		     const struct hostpci_identity *identity)
 {
-	char text[HOSTPCI_IDENTITY_MAX], value[sizeof(text) + 80];
+	char text[HOSTPCI_IDENTITY_MAX],
+	    value[sizeof(text) + PLAN_ADDRESS_MAX + 4];
 	char *changed;
 
 	if (want->alone || pciname_like(want->pt.address))
@@ -245,6 +246,19 @@ static bool list_add_nothing(struct plan_functions *list,
 		return false;
 	snprintf(fn->address, sizeof(fn->address), "%s", want->pt.address);
 	fn->first = fn->dropped = true;
+	return true;
+}
+
+/* A process serves it: nothing of the host is taken, byway asks the socket. */
+static bool list_add_served(struct plan_functions *list,
+			    const struct want *want)
+{
+	struct plan_function *fn = list_add(list, want);
+
+	if (!fn)
+		return false;
+	strcpy(fn->address, want->pt.address);
+	fn->first = fn->alone = true;
 	return true;
 }
 
@@ -363,6 +377,8 @@ static int want_take(struct taker *t, unsigned n)
 	snprintf(want.key, sizeof(want.key), "passthru%u", n % 1000);
 	snprintf(key, sizeof(key), "%s_required", want.key);
 	want.optional = !conf_bool(conf, key, true);
+	if (want.pt.served)
+		return list_add_served(t->functions, &want) ? 0 : list_full(t);
 	if (want_is_pool(&want))
 		rc = pool_take(t, &want);
 	else
@@ -386,7 +402,7 @@ static int groups_check(struct taker *t)
 		struct hostpci_addr addr;
 		int rc = 0;
 
-		if (fn->dropped)
+		if (fn->dropped || !fn->bdf[0])
 			continue;
 		rc = hostpci_parse_addr(fn->bdf, t->err, &addr);
 		if (rc == 0)
@@ -564,6 +580,10 @@ void claims_resolve(const struct pcinames *names, const struct conf *conf,
 
 		if (rc < 0)
 			continue;
+		if (want.pt.served) {
+			room = list_add_served(ret_functions, &want);
+			continue;
+		}
 		want.alone = want_is_pool(&want);
 		if (want.alone)
 			rc = pool_resolve(names,

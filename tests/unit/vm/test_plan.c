@@ -238,6 +238,15 @@ static void test_passthru(void **state)
 {
 	(void)state;
 	/* The text before the first slash, the bus, decides. */
+	/* Served ones: each a slot of its own, with its options. */
+	expect_devices("passthru0=vfio-user=/run/a.sock\n"
+		       "passthru0_options=port=pcie\n"
+		       "passthru1=vfio-user=/run/b.sock\n"
+		       "passthru2=vfio-user=/run/c.sock=9:1\n",
+		       BRIDGES " -s 4:0,passthru,vfio-user=/run/a.sock,"
+			       "port=pcie"
+			       " -s 5:0,passthru,vfio-user=/run/b.sock"
+			       " -s 9:1,passthru,vfio-user=/run/c.sock");
 	expect_devices("passthru0=1/0/0\npassthru1=1/0/1\npassthru2=2/0/0\n"
 		       "virt_random=no\nxhci_mouse=yes\n",
 		       BRIDGES " -s 4:0,passthru,1/0/0 -s 4:1,passthru,1/0/1"

@@ -214,6 +214,29 @@ static void test_managed(void **state)
 	assert_string_equal(s->lock.info.managed, "");
 }
 
+/* A served device takes nothing of the host, and goes with managed ones. */
+static void test_served(void **state)
+{
+	struct scene *s = *state;
+
+	take_well(s,
+		  "passthru0=vfio-user=/run/a.sock\npassthru1=1/0/0\n"
+		  "passthru_managed=yes\n",
+		  "0000:01:00.0");
+	assert_int_equal(s->functions.count, 2);
+	assert_string_equal(s->functions.fn[0].address,
+			    "vfio-user=/run/a.sock");
+	assert_string_equal(s->functions.fn[0].bdf, "");
+	assert_true(s->functions.fn[0].first);
+	assert_false(s->functions.fn[0].dropped);
+	assert_string_equal(s->functions.fn[1].bdf, "0000:01:00.0");
+	give_back(s);
+	assert_int_equal(take(s, "passthru0=vfio-user=a.sock\n"), -EINVAL);
+	assert_text(s->err,
+		    "F:1: passthru0=\"vfio-user=a.sock\": expected the "
+		    "absolute path of the server's socket after vfio-user=");
+}
+
 static void test_not_managed(void **state)
 {
 	struct scene *s = *state;
@@ -659,15 +682,16 @@ static void test_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_managed),	      TEST(test_not_managed),
-	    TEST(test_managed_fails), TEST(test_managed_left),
-	    TEST(test_siblings),      TEST(test_slot),
-	    TEST(test_name),	      TEST(test_name_serial),
-	    TEST(test_names_broken),  TEST(test_vf_name),
-	    TEST(test_pool),	      TEST(test_resolve),
-	    TEST(test_known),	      TEST(test_optional),
-	    TEST(test_quarantine),    TEST(test_history),
-	    TEST(test_history_lines), TEST(test_key),
+	    TEST(test_served),	     TEST(test_managed),
+	    TEST(test_not_managed),  TEST(test_managed_fails),
+	    TEST(test_managed_left), TEST(test_siblings),
+	    TEST(test_slot),	     TEST(test_name),
+	    TEST(test_name_serial),  TEST(test_names_broken),
+	    TEST(test_vf_name),	     TEST(test_pool),
+	    TEST(test_resolve),	     TEST(test_known),
+	    TEST(test_optional),     TEST(test_quarantine),
+	    TEST(test_history),	     TEST(test_history_lines),
+	    TEST(test_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
