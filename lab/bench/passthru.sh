@@ -11,8 +11,7 @@ huge=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
 # --- memory ------------------------------------------------------------------
 
-# Pages of the host: plain, thp (Debian's default), hugetlbfs. byway has no
-# option for the last.
+# Pages of the host: plain, thp (Debian's default), hugetlbfs.
 pages_are() {
 	case $1 in plain) echo never >$thp ;; *) echo always >$thp ;; esac
 }
@@ -27,8 +26,11 @@ pinned() {
 		echo $((gib * 512 + 4)) >$huge
 		[ "$(cat $huge)" -ge $((gib * 512)) ] ||
 			fail "$(cat $huge) huge pages free for $gib GiB"
-		set -- -object "memory-backend-file,id=ram,size=${gib}G,mem-path=/tmp/case/huge" \
-			-machine memory-backend=ram
+		case $program in
+		qemu) set -- -object "memory-backend-file,id=ram,size=${gib}G,mem-path=/tmp/case/huge" \
+			-machine memory-backend=ram ;;
+		byway) set -- -o memory.hugepages=true ;;
+		esac
 	fi
 	MEMORY=${gib}G STAMP=$STAMP /lab/bench/guest "$program" 1/0/0 "$tiny" - \
 		end=poweroff "$@" >log 2>&1 </dev/null || [ $? = 1 ] ||
@@ -188,8 +190,8 @@ while [ $((run += 1)) -le $pin_runs ]; do
 		for program in $programs; do
 			pin_time "$program" thp "$gib"
 			pin_time "$program" plain "$gib"
+			pin_time "$program" hugetlbfs "$gib"
 		done
-		pin_time qemu hugetlbfs "$gib"
 	done
 done
 printf '\n%-36s %11s %11s %7s\n' 'tiny kernel with NVMe: exec to line' qemu byway ratio
