@@ -4,7 +4,8 @@
  *
  * This version: no new privileges through exec, and every capability of a
  * root-started process (it stays uid 0, with an ordinary user's rights plus
- * root's file ownership). Not yet: another uid, seccomp, landlock.
+ * root's file ownership; vm's run_as starts it as another user). Not yet:
+ * seccomp, landlock.
  */
 #ifndef BYWAY_SANDBOX_H
 #define BYWAY_SANDBOX_H

@@ -39,7 +39,7 @@ struct world {
 	bool (*leave)(void *ctx, struct pci_dev *dev, bool broken,
 		      const char *why);
 	void *leave_ctx;
-	struct vfio_given given;     /* a group opened before; fd 0: none */
+	struct vfio_given given; /* a group opened before; fd 0: none */
 	struct gmem *gmem;
 	struct aspace *pio, *mmio;
 	struct irq_ctl irq;
