@@ -101,7 +101,7 @@ done
 
 # --- what cannot be ---------------------------------------------------------------
 
-refused "layout 'de' has no variant 'noac'; use 'de'" -s 8,fbuf -K de_noac
+refused "layout 'de_noac' is unknown; did you mean 'de_noacc'" -s 8,fbuf -K de_noac
 refused "layout 'gbb' is unknown; did you mean 'gb'" -s 8,fbuf -K gbb
 refused "layout 'de' has no variant 'nodeadkey'.*nodeadkeys" \
 	-s 8,fbuf -K 'de(nodeadkey)'
