@@ -171,14 +171,19 @@ static int former_restore(struct bind *bind, bool known)
 {
 	const char *driver = bind->former.driver;
 	int rc = override_set(bind, known ? bind->former.override : "");
+	int resized = 0;
+	bool there;
 
 	dev_read_driver(bind->host, bind->dev);
-	if (rc == 0 && known && strcmp(bind->dev->driver, driver) == 0)
-		return 0; /* it never left, or has nothing to go back to */
-	if (rc == 0)
+	/* It never left, or has nothing to go back to. */
+	there = known && strcmp(bind->dev->driver, driver) == 0;
+	if (rc == 0 && !there)
 		rc = driver_unbind(bind);
-	if (rc < 0 || (known && !driver[0]))
-		return rc;
+	/* What BARs keep is no reason to keep the device. */
+	if (rc == 0 && !bind->dev->driver[0])
+		resized = rebar_restore(bind->host, bind->dev, bind->err);
+	if (rc < 0 || there || (known && !driver[0]) || resized == -ETIMEDOUT)
+		return rc < 0 ? rc : resized;
 	rc = driver_bind(bind, known ? driver : NULL);
 	if (rc == 0 && !known && hostpci_ready(bind->dev))
 		return err_set(bind->err, -EBUSY,
@@ -195,7 +200,14 @@ static int former_restore(struct bind *bind, bool known)
 		return err_sys(bind->err, rc,
 			       "%s: asking the kernel for its driver",
 			       bind->label);
-	return 0;
+	if (resized < 0 && bind->err) {
+		size_t len = strlen(bind->err->msg);
+
+		snprintf(bind->err->msg + len, sizeof(bind->err->msg) - len,
+			 "; %s has it back",
+			 bind->dev->driver[0] ? bind->dev->driver : "the host");
+	}
+	return resized;
 }
 
 /* Undoes a reserve that failed, and says in its sentence how that went. */
@@ -407,6 +419,63 @@ int hostpci_release(struct hostpci *host, const struct hostpci_dev *dev,
 		rc = bind_lock(&bind);
 	if (rc == 0)
 		rc = release_locked(&bind);
+	journal_unlock(host);
+	return rc;
+}
+
+/* ---- resizing BARs ---- */
+
+static int resize_locked(struct bind *bind, const struct hostpci_bars *bars)
+{
+	struct hostpci_dev *dev = bind->dev;
+	char driver[DRIVER_MAX];
+	int rc = 0, bound;
+
+	if (!hostpci_ready(dev))
+		return err_set(bind->err, -EBUSY,
+			       "%s: its BARs can be resized only while it is "
+			       "reserved; 'vm passthru reserve %s' does that",
+			       bind->label, dev_typed(dev));
+	memcpy(driver, dev->driver, sizeof(driver));
+	rc = release_check(bind);
+	if (rc == 0)
+		rc = rebar_remember(bind->host, dev, bars, bind->err);
+	if (rc == 0)
+		rc = driver_unbind(bind);
+	if (rc < 0)
+		return rc;
+	rc = rebar_apply(bind->host, dev, bars, bind->err);
+	if (rc == -ETIMEDOUT)
+		return rc;
+	bound = driver_bind(bind, driver);
+	if (bound < 0 && rc < 0 && bind->err)
+		return err_prefix(bind->err,
+				  "%s: %s did not take it back, and is needed "
+				  "again ('vm passthru release %s'); before",
+				  bind->label, driver, dev_typed(dev));
+	if (bound < 0)
+		return err_sys(bind->err, bound,
+			       "%s: %s did not take it back after its BARs "
+			       "were resized ('dmesg' says more)",
+			       bind->label, driver);
+	return rc < 0 ? rc : 1;
+}
+
+int hostpci_bars_resize(struct hostpci *host, const struct hostpci_dev *dev,
+			const struct hostpci_bars *bars, struct err *err)
+{
+	struct bind bind;
+	int rc = bind_start(host, dev, err, &bind);
+
+	if (rc == 0)
+		rc = hostpci_bars_check(host, bind.dev, bars, err);
+	if (rc <= 0)
+		return rc;
+	rc = bind_lock(&bind);
+	if (rc == 0)
+		rc = hostpci_bars_check(host, bind.dev, bars, err);
+	if (rc > 0)
+		rc = resize_locked(&bind, bars);
 	journal_unlock(host);
 	return rc;
 }

@@ -272,6 +272,43 @@ MUST_CHECK int hostpci_release(struct hostpci *host,
 MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
 				  int *ret_pid);
 
+/*
+ * Sizes for BARs 0 to 5, in bytes, 0: as it is. Only resizable ones can be
+ * given another, of those in hostpci_bar_sizes().
+ */
+struct hostpci_bars {
+	uint64_t size[HOSTPCI_BARS - 1];
+};
+
+/* An option of a device: 1 when it was "barNsize", 0 another, -EINVAL. */
+MUST_CHECK int hostpci_bars_set(struct hostpci_bars *bars, const char *key,
+				const char *value, struct err *err);
+/* Those among "KEY=VALUE,...", whatever else there is. */
+MUST_CHECK int hostpci_bars_options(const char *opts, struct err *err,
+				    struct hostpci_bars *ret_bars);
+/*
+ * Bit n: the BAR can have 2^n MiB. 0: not resizable, or the kernel does not
+ * tell (before 5.19). Read now, not from the snapshot.
+ */
+uint64_t hostpci_bar_sizes(const struct hostpci *host,
+			   const struct hostpci_dev *dev, unsigned bar);
+/* 0: it has these sizes; 1: it can be given them; else the sentence. */
+MUST_CHECK int hostpci_bars_check(const struct hostpci *host,
+				  const struct hostpci_dev *dev,
+				  const struct hostpci_bars *bars,
+				  struct err *err);
+/*
+ * Gives a reserved function's BARs these sizes, for which it is without its
+ * driver for a moment; release gives them back what they had. 1: done; 0:
+ * nothing had to be. -EBUSY when it is not reserved or a process has it (or
+ * its group) open; -ENOSPC when the bridge above has no room. After an error
+ * the BARs are as before, or the sentence says that they are not.
+ */
+MUST_CHECK int hostpci_bars_resize(struct hostpci *host,
+				   const struct hostpci_dev *dev,
+				   const struct hostpci_bars *bars,
+				   struct err *err);
+
 struct hostpci_sriov {
 	unsigned total; /* 0: cannot have virtual functions */
 	unsigned count;

@@ -199,4 +199,27 @@ MUST_CHECK int journal_read(const struct hostpci *host, const char *bdf,
 			    struct journal *ret_journal);
 void journal_remove(const struct hostpci *host, const char *bdf);
 
+/* The sizes that resized BARs had, 0: not resized. */
+MUST_CHECK int journal_bars_write(const struct hostpci *host, const char *bdf,
+				  const struct hostpci_bars *bars);
+MUST_CHECK int journal_bars_read(const struct hostpci *host, const char *bdf,
+				 struct hostpci_bars *ret_bars);
+void journal_bars_remove(const struct hostpci *host, const char *bdf);
+
+/* --- rebar.c: the function is locked and has no driver ------------------ */
+
+/*
+ * Writes the sizes and reads `dev` again. After -ETIMEDOUT the function is out
+ * of reach; after other errors it was tried to undo it, see the sentence.
+ */
+MUST_CHECK int rebar_apply(struct hostpci *host, struct hostpci_dev *dev,
+			   const struct hostpci_bars *bars, struct err *err);
+/* Puts what BARs to be resized have now into the journal. */
+MUST_CHECK int rebar_remember(struct hostpci *host,
+			      const struct hostpci_dev *dev,
+			      const struct hostpci_bars *bars, struct err *err);
+/* Applies the journal and removes it; no journal is success. */
+MUST_CHECK int rebar_restore(struct hostpci *host, struct hostpci_dev *dev,
+			     struct err *err);
+
 #endif

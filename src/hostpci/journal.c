@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * run/byway/pci/<BDF>: what a function was before byway took it, so that any
- * later process can give it back; and <BDF>.lock, held while one is at it.
+ * later process can give it back; <BDF>.bars: the sizes that resized BARs had;
+ * and <BDF>.lock, held while one is at it.
  *
  * The lock is of the open file, which forked processes share: when writing to
  * the function hangs in the kernel, the process stuck in it (kernel.c) keeps
@@ -104,25 +105,23 @@ bool journal_locked(const struct hostpci *host, const char *bdf)
 	return lock.l_type != F_UNLCK;
 }
 
-int journal_write(const struct hostpci *host, const char *bdf,
-		  const struct journal *journal)
+static int text_write(const struct hostpci *host, const char *bdf,
+		      const char *suffix, const char *text)
 {
 	CLEANUP_CLOSE int fd = -1;
-	char path[JOURNAL_PATH], tmp[JOURNAL_PATH], text[2 * DRIVER_MAX + 32];
-	ssize_t len;
+	char path[JOURNAL_PATH], tmp[JOURNAL_PATH];
+	ssize_t len = (ssize_t)strlen(text);
 	int rc = journal_folder(host);
 
 	if (rc < 0)
 		return rc;
-	journal_path(bdf, "", path);
+	journal_path(bdf, suffix, path);
 	journal_path(bdf, ".tmp", tmp);
 	fd =
 	    openat(host->root_fd, tmp,
 		   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	len = snprintf(text, sizeof(text), "driver=%s\noverride=%s\n",
-		       journal->driver, journal->override);
 	errno = 0;
 	if (write(fd, text, (size_t)len) != len ||
 	    renameat(host->root_fd, tmp, host->root_fd, path) < 0) {
@@ -131,6 +130,16 @@ int journal_write(const struct hostpci *host, const char *bdf,
 		return rc;
 	}
 	return 0;
+}
+
+int journal_write(const struct hostpci *host, const char *bdf,
+		  const struct journal *journal)
+{
+	char text[2 * DRIVER_MAX + 32];
+
+	snprintf(text, sizeof(text), "driver=%s\noverride=%s\n",
+		 journal->driver, journal->override);
+	return text_write(host, bdf, "", text);
 }
 
 /* Names become parts of paths: what cannot be one is taken for unknown. */
@@ -174,5 +183,59 @@ void journal_remove(const struct hostpci *host, const char *bdf)
 	char path[JOURNAL_PATH];
 
 	journal_path(bdf, "", path);
+	unlinkat(host->root_fd, path, 0);
+}
+
+/* ---- sizes of BARs ---- */
+
+#define BARS_SUFFIX ".bars"
+
+int journal_bars_write(const struct hostpci *host, const char *bdf,
+		       const struct hostpci_bars *bars)
+{
+	char text[256];
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < ARRAY_LEN(bars->size); i++)
+		if (bars->size[i])
+			len += (size_t)snprintf(
+			    text + len, sizeof(text) - len, "bar%u=%llu\n", i,
+			    (unsigned long long)bars->size[i]);
+	return text_write(host, bdf, BARS_SUFFIX, text);
+}
+
+int journal_bars_read(const struct hostpci *host, const char *bdf,
+		      struct hostpci_bars *ret_bars)
+{
+	struct hostpci_bars bars = {{0}};
+	char path[JOURNAL_PATH], text[256];
+	unsigned long long size;
+	const char *line = text;
+	unsigned bar;
+	int rc, used;
+
+	journal_path(bdf, BARS_SUFFIX, path);
+	rc = sysfs_text(host, text, sizeof(text), "%s", path);
+	if (rc < 0)
+		return rc;
+	for (; *line; line += used) {
+		used = 0;
+		if (sscanf(line, "bar%1u=%20llu%n", &bar, &size, &used) != 2 ||
+		    bar >= ARRAY_LEN(bars.size) || size < MIB(1) ||
+		    (size & (size - 1)))
+			return -EINVAL;
+		bars.size[bar] = size;
+		used += line[used] == '\n';
+	}
+	*ret_bars = bars;
+	return 0;
+}
+
+void journal_bars_remove(const struct hostpci *host, const char *bdf)
+{
+	char path[JOURNAL_PATH];
+
+	journal_path(bdf, BARS_SUFFIX, path);
 	unlinkat(host->root_fd, path, 0);
 }

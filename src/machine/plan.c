@@ -14,6 +14,7 @@
 
 #include "bus/pci.h"
 #include "machine/ports.h"
+#include "vfio/vfio.h"
 
 #define SHELLS_MAX	 256u
 #define IORESOURCE_IO	 0x100u
@@ -128,17 +129,28 @@ static int port_for(struct plan *plan, struct cfg *node, struct pci_addr at,
 static int shell_add(struct plan *plan, struct cfg *node, struct pci_addr at,
 		     const struct hostpci_dev *dev, struct err *err)
 {
+	struct hostpci_dev resized = *dev;
+	struct hostpci_bars bars;
 	struct pci_dev *port;
 	struct shell *shell;
 	int r = port_for(plan, node, at, err, &port);
 
 	if (!r)
-		r = shell_make(plan, at, "passthru", err, &shell);
+		r = vfio_bar_sizes(node, err, &bars);
+	if (!r)
+		r = hostpci_bars_check(plan->host, dev, &bars, err);
+	if (r < 0)
+		return r;
+	/* As they will be, when only the plan is asked for. */
+	for (unsigned i = 0; r && i < ARRAY_LEN(bars.size); i++)
+		if (bars.size[i])
+			resized.bar[i].size = bars.size[i];
+	r = shell_make(plan, at, "passthru", err, &shell);
 	if (r)
 		return r;
 	shell->pci.upstream = port;
 	snprintf(shell->bdf, sizeof(shell->bdf), "%s", dev->bdf);
-	shell_bars(shell, dev);
+	shell_bars(shell, &resized);
 	return pci_host_add(plan->pci, &shell->pci, err);
 }
 

@@ -22,6 +22,7 @@ struct options {
 	bool rung_chosen;
 	uint8_t intpin;	   /* 1 to 4, 0: the device's */
 	unsigned accepted; /* HOSTPCI_RISK_* */
+	struct hostpci_bars bars;
 };
 
 /* ---- options ---- */
@@ -211,12 +212,36 @@ static int options_rom(struct cfg *node, struct options *o, struct err *err)
 	return 0;
 }
 
+int vfio_bar_sizes(struct cfg *node, struct err *err,
+		   struct hostpci_bars *ret_bars)
+{
+	struct hostpci_bars bars = {{0}};
+	char key[] = "bar0size", text[32];
+	int r;
+
+	for (; key[3] <= '5'; key[3]++) {
+		r = cfg_get(node, key, text, sizeof(text), err);
+		if (r > 0)
+			r = hostpci_bars_set(&bars, key, text, err);
+		if (r < 0)
+			return r;
+		if (r > 0 && cfg_raw(node, "vfio-user"))
+			return err_set(err, -EINVAL,
+				       "passthru: %s: a served device's BARs"
+				       " have the sizes its server gives them",
+				       key);
+	}
+	*ret_bars = bars;
+	return 0;
+}
+
 static int options_read(struct cfg *node, struct options *o, struct err *err)
 {
 	static const char *const known[] = {
-	    "device", "bus",	   "slot",  "func",	 "domain",
-	    "pptdev", "rom",	   "reset", "bootindex", "intpin",
-	    "unsafe", "vfio-user", "port",  NULL};
+	    "device",	"bus",	     "slot",	 "func",      "domain",
+	    "pptdev",	"rom",	     "reset",	 "bootindex", "intpin",
+	    "unsafe",	"vfio-user", "port",	 "bar0size",  "bar1size",
+	    "bar2size", "bar3size",  "bar4size", "bar5size",  NULL};
 	uint64_t bootindex;
 	int r;
 
@@ -231,6 +256,8 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 		r = options_intpin(node, o, err);
 	if (!r)
 		r = options_unsafe(node, o, err);
+	if (!r)
+		r = vfio_bar_sizes(node, err, &o->bars);
 	/* For the firmware, which reads it from the tree. */
 	if (!r)
 		r = cfg_u64(node, "bootindex", 0, 0, INT32_MAX, err,
@@ -316,6 +343,31 @@ static struct vfio_device *device_alloc(const struct model_env *env,
 	return d;
 }
 
+/*
+ * A BAR is resized while no driver has the device, that is not from here: who
+ * binds devices does it, as for the manager's guests.
+ */
+static int host_sizes(const struct hostpci *host, const struct hostpci_dev *dev,
+		      const struct hostpci_bars *bars, struct err *err)
+{
+	char words[16 * ARRAY_LEN(bars->size) * 2] = "";
+	size_t i, len = 0;
+	int r = hostpci_bars_check(host, dev, bars, err);
+
+	if (r <= 0)
+		return r;
+	for (i = 0; i < ARRAY_LEN(bars->size); i++)
+		if (bars->size[i])
+			len += (size_t)snprintf(
+			    words + len, sizeof(words) - len,
+			    " bar%zusize=%" PRIu64 "M", i, bars->size[i] >> 20);
+	return err_set(err, -EBUSY,
+		       "%s (%s): its BARs have other sizes than asked for;"
+		       " 'vm passthru resize %s%s' changes that, as root and"
+		       " while nobody has it open",
+		       dev->bdf, dev->selector, dev->bdf, words);
+}
+
 /* The host's function, if a guest can have it now. */
 static int host_find(struct vfio_device *d, const struct options *o,
 		     struct err *err)
@@ -331,6 +383,8 @@ static int host_find(struct vfio_device *d, const struct options *o,
 		r = hostpci_usable(host, found, err);
 	if (!r)
 		r = hostpci_check_risks(host, found, o->accepted, err);
+	if (!r)
+		r = host_sizes(host, found, &o->bars, err);
 	if (!r)
 		d->host = *found;
 	return r;
@@ -424,7 +478,8 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 const struct pci_model passthru_model = {
     .name = "passthru",
     .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
-	       "[,intpin=a][,port=pcie]) or one served at vfio-user=SOCKET",
+	       "[,intpin=a][,port=pcie][,barNsize=SIZE]) or one served at "
+	       "vfio-user=SOCKET",
     .parse = passthru_parse,
     .create = passthru_create,
 };

@@ -110,6 +110,9 @@ void vfio_ctx_refresh(struct vfio_ctx *ctx);
  * -EIO when one did not come back; it is gone all the same.
  */
 int vfio_unplug(struct pci_dev *const *devs, unsigned n);
+/* The options barNsize= of a node; -EINVAL with the sentence. */
+MUST_CHECK int vfio_bar_sizes(struct cfg *node, struct err *err,
+			      struct hostpci_bars *ret_bars);
 /* The host's address of a passed-through function: "3/0/0". */
 const char *vfio_selector(struct pci_dev *dev);
 const char *vfio_bdf(struct pci_dev *dev); /* "0000:03:00.0" */

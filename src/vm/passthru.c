@@ -129,21 +129,56 @@ void size_format(uint64_t bytes, char buf[24])
 		 units[unit]);
 }
 
-/* "16M,256M,32M"; a BAR without an address has a '!'. */
-static void bars_add(const struct hostpci_dev *dev, struct words *cells)
+PRINTF_LIKE(3, 4)
+static void text_append(char *text, size_t size, const char *fmt, ...)
 {
-	char text[128] = "";
+	size_t len = strlen(text);
+	va_list ap;
 
-	for (size_t i = 0; i < HOSTPCI_BARS - 1; i++) {
+	va_start(ap, fmt);
+	vsnprintf(text + len, size - len, fmt, ap);
+	va_end(ap);
+}
+
+/* "/64M-256M+1G": runs of sizes that a resizable BAR can have. */
+static void sizes_append(uint64_t sizes, char *text, size_t size)
+{
+	const char *before = "/";
+	char first[24], last[24];
+
+	for (unsigned bit = 0; sizes >> bit; bit++) {
+		unsigned end = bit;
+
+		if (!(sizes >> bit & 1))
+			continue;
+		while (sizes >> (end + 1) & 1)
+			end++;
+		size_format(MIB(1) << bit, first);
+		size_format(MIB(1) << end, last);
+		text_append(text, size, "%s%s%s%s", before, first,
+			    end > bit ? "-" : "", end > bit ? last : "");
+		before = "+";
+		bit = end;
+	}
+}
+
+/* "16M,256M/64M-16G,32M"; a BAR without an address has a '!'. */
+static void bars_add(const struct hostpci *host, const struct hostpci_dev *dev,
+		     struct words *cells)
+{
+	char text[512] = "";
+
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
 		const struct hostpci_bar *bar = &dev->bar[i];
-		size_t len = strlen(text);
 		char size[24];
 
 		if (!bar->size)
 			continue;
 		size_format(bar->size, size);
-		snprintf(text + len, sizeof(text) - len, "%s%s%s",
-			 len ? "," : "", size, bar->start ? "" : "!");
+		text_append(text, sizeof(text), "%s%s%s", text[0] ? "," : "",
+			    size, bar->start ? "" : "!");
+		sizes_append(hostpci_bar_sizes(host, dev, i), text,
+			     sizeof(text));
 	}
 	words_add(cells, "%s", text[0] ? text : "-");
 }
@@ -176,7 +211,7 @@ static void verbose_row(const struct pciview *view, size_t index,
 	words_add(cells, "%s", name[0] ? name : "-");
 	number_add(dev->numa_node, -1, cells);
 	link_add(dev, cells);
-	bars_add(dev, cells);
+	bars_add(view->host, dev, cells);
 	words_add(cells, "%s", hostpci_device_name(dev));
 }
 
@@ -225,6 +260,10 @@ static const struct command actions[] = {
      passthru_attach, false},
     {"detach", "guest device", "take out of a running guest",
      "Asks the guest, and waits until it has let go.", passthru_detach, false},
+    {"resize", "device barNsize=size ...", "resize BARs",
+     "Of a reserved device with resizable ones (vm passthru -v) that nobody\n"
+     "has open; release gives them the size back that they had.",
+     passthru_resize, false},
     {"sriov", "device number", "make virtual functions",
      "0 removes them. They have no driver; those of a device with the name\n"
      "nic0 are called nic0-vf0, nic0-vf1, ...",

@@ -4,8 +4,8 @@
  *
  * passthru.c: the lists and the table of commands; passthru_bind.c: reserve and
  * release; passthru_name.c: names, pools, histories, quarantine;
- * passthru_hotplug.c: attach and detach; passthru_sriov.c, passthru_json.c,
- * passthru_svg.c: as they say.
+ * passthru_hotplug.c: attach and detach; passthru_resize.c, passthru_sriov.c,
+ * passthru_json.c, passthru_svg.c: as they say.
  * Locking: none, one thread.
  */
 #ifndef VM_PASSTHRU_H
@@ -32,7 +32,7 @@ void pciview_close(struct pciview *view);
 command_fn passthru_reserve, passthru_release;
 command_fn passthru_name, passthru_pool;
 command_fn passthru_history, passthru_clear, passthru_accept;
-command_fn passthru_sriov;
+command_fn passthru_sriov, passthru_resize;
 command_fn passthru_attach, passthru_detach;
 
 /* The lists for programs and for the eye; exit status. */

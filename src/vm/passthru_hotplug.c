@@ -163,6 +163,18 @@ static int device_check(const struct pciview *view,
 
 #define ARGS_MAX (CONTROL_LINE_MAX - 16)
 
+/* Options are for the first function of a slot. */
+static int bars_fit(const struct pciview *view, const struct hostpci_dev *dev,
+		    const char *opts, struct err *err)
+{
+	struct hostpci_bars bars;
+	int rc = hostpci_bars_options(opts, err, &bars);
+
+	if (rc == 0)
+		rc = hostpci_bars_resize(view->host, dev, &bars, err);
+	return rc < 0 ? rc : 0;
+}
+
 /* After the slot all functions that the name means, as byway wants them. */
 static int words_attach(const struct pciview *view, const struct pcidevs *devs,
 			const char *opts, struct err *err, char buf[ARGS_MAX])
@@ -173,6 +185,8 @@ static int words_attach(const struct pciview *view, const struct pcidevs *devs,
 
 	for (size_t i = 0; rc == 0 && i < devs->count; i++) {
 		rc = device_check(view, devs->dev[i], err);
+		if (rc == 0 && i == 0 && opts)
+			rc = bars_fit(view, devs->dev[i], opts, err);
 		if (rc == 0 && len < size)
 			len += (size_t)snprintf(buf + len, size - len,
 						" %s%s%s", devs->dev[i]->bdf,

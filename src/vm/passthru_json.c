@@ -63,8 +63,23 @@ static json_t *link_json(const struct hostpci_dev *dev)
 	return link;
 }
 
+/* What a resizable BAR can have, in bytes; empty for any other. */
+static json_t *sizes_json(const struct pciview *view,
+			  const struct hostpci_dev *dev, unsigned bar)
+{
+	uint64_t sizes = hostpci_bar_sizes(view->host, dev, bar);
+	json_t *list = json_array();
+
+	for (unsigned bit = 0; sizes; sizes >>= 1, bit++)
+		if (sizes & 1)
+			json_array_append_new(
+			    list, json_integer((json_int_t)(MIB(1) << bit)));
+	return list;
+}
+
 /* Index 6 is the ROM. An address of 0: none was given to it. */
-static json_t *bars_json(const struct hostpci_dev *dev)
+static json_t *bars_json(const struct pciview *view,
+			 const struct hostpci_dev *dev)
 {
 	json_t *list = json_array();
 
@@ -80,6 +95,8 @@ static json_t *bars_json(const struct hostpci_dev *dev)
 				    json_integer((json_int_t)bar->start));
 		json_object_set_new(item, "size",
 				    json_integer((json_int_t)bar->size));
+		json_object_set_new(item, "possible_sizes",
+				    sizes_json(view, dev, (unsigned)i));
 		json_object_set_new(
 		    item, "flags",
 		    json_sprintf("0x%llx", (unsigned long long)bar->flags));
@@ -163,7 +180,7 @@ static json_t *dev_json(const struct pciview *view,
 			    number_or_null(dev->numa_node, -1));
 	json_object_set_new(object, "reset_methods", methods_json(dev));
 	json_object_set_new(object, "link", link_json(dev));
-	json_object_set_new(object, "bars", bars_json(dev));
+	json_object_set_new(object, "bars", bars_json(view, dev));
 	sriov_json(view, dev, object);
 	json_object_set_new(object, "guest",
 			    text_or_null(claim ? claim->guest : NULL));

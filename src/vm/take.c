@@ -197,6 +197,23 @@ static int function_check(struct taker *t, const struct hostpci_dev *dev,
 	return 0;
 }
 
+/* A pool's member that cannot have the sizes is not free. */
+static int bars_fit(struct taker *t, const struct want *want,
+		    const struct hostpci_dev *dev)
+{
+	const char *opts = conf_get(t->rq->conf, "%s_options", want->key);
+	struct hostpci_bars bars;
+	int rc = hostpci_bars_options(opts ? opts : "", t->err, &bars);
+
+	if (rc == 0)
+		rc = hostpci_bars_resize(t->host, dev, &bars, t->err);
+	if (rc > 0)
+		warner_say(&t->rq->note,
+			   "passthru %s (%s): BARs resized for %s",
+			   dev->selector, dev->bdf, opts);
+	return rc < 0 ? rc : 0;
+}
+
 /* ---- taking ---- */
 
 static struct plan_function *list_add(struct plan_functions *list,
@@ -270,7 +287,8 @@ static int list_full(struct taker *t)
 		       t->rq->conf->path, PLAN_PASSTHRU_MAX);
 }
 
-static int devs_check(struct taker *t, const struct pcidevs *devs,
+static int devs_check(struct taker *t, const struct want *want,
+		      const struct pcidevs *devs,
 		      struct hostpci_identity *identity)
 {
 	for (size_t i = 0; i < devs->count; i++) {
@@ -279,6 +297,8 @@ static int devs_check(struct taker *t, const struct pcidevs *devs,
 
 		if (rc == 0)
 			rc = function_check(t, dev, &identity[i]);
+		if (rc == 0 && i == 0)
+			rc = bars_fit(t, want, dev);
 		if (rc < 0)
 			return rc;
 	}
@@ -315,7 +335,7 @@ static int devs_take(struct taker *t, const struct want *want, const char *text)
 	if (rc == 0 && !devs.named)
 		rc = known_check(t, want, devs.dev[0]);
 	if (rc == 0)
-		rc = devs_check(t, &devs, identity);
+		rc = devs_check(t, want, &devs, identity);
 	return rc < 0 ? rc : devs_add(t, want, &devs, identity);
 }
 

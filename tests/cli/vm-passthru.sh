@@ -125,6 +125,24 @@ check 'and the user' sh -c '"$VM" info brave | grep -q \
 "$VM" stop -w 20 brave >/dev/null 2>&1
 rm "$T/host/proc/cmdline"
 
+# Sizes of BARs: byway is started with what it has, and told of it.
+cat >"$sys/bus/pci/devices/0000:01:00.0/resource" <<-'END'
+	0x0000004000000000 0x000000400fffffff 0x000000000014220c
+END
+echo 00000000000041c0 >"$sys/bus/pci/devices/0000:01:00.0/resource0_resize"
+guest sized <<-'END'
+	passthru0="1/0/0"
+	passthru0_options="bar0size=256M"
+END
+fake sized <<-'END'
+	say running
+	forever
+END
+check 'a BAR of the size asked for' "$VM" start sized
+check 'byway looks at it again' grep -q 'passthru,1/0/0,bar0size=256M' \
+	"$VM_DIR/sized/calls"
+"$VM" stop -w 20 sized >/dev/null 2>&1
+
 # The plan of addresses is byway's.
 cat >"$T/planner" <<-'END'
 	#!/bin/sh
@@ -157,6 +175,14 @@ attempt() {
 	[ ! -e "$VM_DIR/bad/calls" ] || echo 'byway was started'
 }
 {
+	attempt 'a size that a BAR cannot have' <<-'END'
+		passthru0="1/0/0"
+		passthru0_options="intpin=a,bar0size=512M"
+	END
+	attempt 'a BAR that it has not' <<-'END'
+		passthru0="3/0/0"
+		passthru0_options="bar1size=512M"
+	END
 	attempt 'no such device' <<-'END'
 		passthru0="9/0/0"
 	END

@@ -32,6 +32,7 @@ cat >"$sys/bus/pci/devices/0000:03:00.0/resource" <<-END
 	0x0000000000000000 0x0000000000000000 0x0000000000000000
 	0x00000000c0000000 0x00000000c1ffffff 0x000000000014220c
 END
+attribute 0000:03:00.0 resource1_resize 00000000000041c0
 attribute 0000:01:00.0 sriov_totalvfs 4
 attribute 0000:01:00.0 sriov_numvfs 1
 attribute 0000:01:00.0 sriov_drivers_autoprobe 1
@@ -114,5 +115,13 @@ done
 	run vm passthru sriov 3/0/0 1
 	run vm passthru sriov disk0
 	run vm passthru sriov disk0 x
+	echo '== sizes of BARs'
+	run vm passthru resize 3/0/0 bar1size=256M
+	run vm passthru resize 3/0/0 bar1size=512M
+	run vm passthru resize 3/0/0 bar0size=32M
+	run vm passthru resize 3/0/0 bar1size=16G
+	run vm passthru resize 3/0/0 bar1=16G
+	run vm passthru resize 3/0/0 bar1size=3G
+	run vm passthru resize 3/0/0
 	vm passthru -v | awk '$2 == "1/0/1" { print $9, $10 }'
 } | golden pcishow-release

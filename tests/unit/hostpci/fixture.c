@@ -207,6 +207,44 @@ static int play_numvfs(struct fixture *f, struct hostpci *host,
 	return 0;
 }
 
+/* As the kernel: only without a driver; the BAR's line shows the new size. */
+static int play_resize(struct fixture *f, struct hostpci *host,
+		       const char *path, unsigned bit)
+{
+	char line[8][80], file[PATH_MAX], text[sizeof(line)];
+	int dir = (int)(strrchr(path, '/') - path);
+	unsigned long long start, end, flags;
+	uint64_t size = MIB(1) << bit;
+	size_t count = 0;
+	unsigned bar;
+
+	assert_int_equal(sscanf(path + dir, "/resource%u_resize", &bar), 1);
+	if (sysfs_exists(host, "%.*s/driver", dir, path))
+		return -EBUSY;
+	if (f->room && size > f->room)
+		return -ENOSPC;
+	snprintf(file, sizeof(file), "%.*s/resource", dir, path);
+	assert_int_equal(sysfs_text(host, text, sizeof(text), "%s", file), 0);
+	for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n"))
+		snprintf(line[count++], sizeof(line[0]), "%s", at);
+	assert_true(bar < count);
+	assert_int_equal(
+	    sscanf(line[bar], "%llx %llx %llx", &start, &end, &flags), 3);
+	snprintf(line[bar], sizeof(line[0]), "0x%016llx 0x%016llx 0x%016llx",
+		 start, (unsigned long long)(start + size - 1), flags);
+	if (f->lose_address)
+		snprintf(line[0], sizeof(line[0]),
+			 "0x0000000000000000 0x0000000000ffffff "
+			 "0x0000000000040200");
+	text[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		strcat(text, line[i]);
+		strcat(text, "\n");
+	}
+	fixture_file(f, file, "%s", text);
+	return 0;
+}
+
 static int play_write(struct hostpci *host, const char *path, const char *text,
 		      unsigned timeout_ms)
 {
@@ -223,6 +261,8 @@ static int play_write(struct hostpci *host, const char *path, const char *text,
 		return -EACCES;
 	if (ends_with(path, "/sriov_numvfs"))
 		return play_numvfs(f, host, path, (unsigned)atoi(plain));
+	if (ends_with(path, "_resize"))
+		return play_resize(f, host, path, (unsigned)atoi(plain));
 	if (ends_with(path, "/sriov_drivers_autoprobe")) {
 		fixture_file(f, path, "%s\n", plain);
 		return 0;

@@ -34,6 +34,8 @@ struct fixture {
 	const char *hang;      /* a write to a path ending so times out */
 	const char *deny;      /* a write to a path ending so: -EACCES */
 	const char *claimed;   /* a block device the kernel holds */
+	uint64_t room;	       /* a BAR of more: -ENOSPC; 0: no limit */
+	bool lose_address;     /* resizing leaves BAR 0 without an address */
 	bool make_fewer;       /* one virtual function less than asked for */
 	const char *available; /* the one module that can be loaded */
 };

@@ -77,9 +77,53 @@ static void test_bad_options(void **state UNUSED)
 		"passthru: intpin=e: expected a, b, c or d");
 	refused("3/0/0,intpin=ab", -EINVAL,
 		"passthru: intpin=ab: expected a, b, c or d");
+	refused("3/0/0,bar1size=3G", -EINVAL,
+		"passthru: bar1size=3G: expected a power of two of at least"
+		" 1M, such as 256M or 16G");
+	refused("3/0/0,bar5size=16G", -EINVAL,
+		"0000:03:00.0 (3/0/0): has no BAR 5");
+	refused("vfio-user=/x,bar0size=1M", -EINVAL,
+		"passthru: bar0size: a served device's BARs have the sizes its"
+		" server gives them");
 	refused("3/0/0,unsafe=all", -EINVAL,
 		"passthru: unsafe=all: expected interrupts, acs or"
 		" interrupts+acs");
+}
+
+/* ---- sizes of BARs ---- */
+
+static void try_size(const char *opts, int code, const char *sentence)
+{
+	struct err err = {0};
+	struct world w;
+
+	world_init(&w);
+	fake_kernel_add(&w.kernel, fake_gpu());
+	fake_device_place(w.kernel.dev[0], 3, 0, 0, 12);
+	world_start(&w);
+	/* 256 MiB to 4 GiB; it has 2. */
+	fake_sysfs_write(w.root,
+			 "sys/bus/pci/devices/0000:03:00.0/resource1_resize",
+			 "0000000000001f00\n");
+	assert_int_equal(world_passthru(&w, 6, opts, &err), code);
+	assert_string_equal(err.msg, sentence);
+	world_fini(&w);
+}
+
+/* The model looks, and says who can change it. */
+static void test_bar_sizes(void **state UNUSED)
+{
+	try_size("3/0/0,bar1size=2G,bar3size=32M", 0, "");
+	try_size("3/0/0,bar1size=4G", -EBUSY,
+		 "0000:03:00.0 (3/0/0): its BARs have other sizes than asked"
+		 " for; 'vm passthru resize 0000:03:00.0 bar1size=4096M'"
+		 " changes that, as root and while nobody has it open");
+	try_size("3/0/0,bar1size=8G", -EINVAL,
+		 "0000:03:00.0 (3/0/0): BAR 1 cannot have 8G; it has 2G and"
+		 " can have 256M, 512M, 1G, 2G, 4G");
+	try_size("3/0/0,bar0size=32M", -ENOTSUP,
+		 "0000:03:00.0 (3/0/0): BAR 0 is not resizable and stays at"
+		 " 16M (or the host's kernel is older than 5.19)");
 }
 
 /* ---- the interrupt pin ---- */
@@ -476,6 +520,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_addresses),
 	    cmocka_unit_test(test_bad_options),
+	    cmocka_unit_test(test_bar_sizes),
 	    cmocka_unit_test(test_refused_by_others),
 	    cmocka_unit_test(test_occupied),
 	    cmocka_unit_test(test_rom_file),
