@@ -302,9 +302,10 @@ int checkup_verdict(const struct place *place, const struct guest *guest,
 		return -EIO;
 	if (rc == -ETIMEDOUT) {
 		snprintf(ret_text, DOCTOR_ANSWER_BYTES,
-			 "not done within %u ms, was reading %.128s; 'vm "
-			 "passthru doctor %.231s' takes its time",
-			 SHORT_MS, text, guest->name);
+			 "not done within %u ms, was %s%.128s; 'vm passthru "
+			 "doctor %.231s' takes its time",
+			 SHORT_MS, text[0] ? "reading " : "starting", text,
+			 guest->name);
 		return DOCTOR_DEGRADED;
 	}
 	if (rc >= 0)

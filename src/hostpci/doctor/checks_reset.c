@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks: can VFIO open the device, which resets it. */
-#include <ctype.h>
 #include <string.h>
 
 #include "hostpci/doctor/checks.h"
+#include "hostpci/quirks.h"
 
 void check_vfio_node(struct exam *x)
 {
@@ -129,67 +129,102 @@ void check_reset_pm(struct exam *x)
 		finding->severity = SEVERITY_NOTE;
 }
 
-/* Sources: the kernel's lists of reset quirks; gnif/vendor-reset. */
+/* --- what is known of the family (hostpci/quirks.h) -------------------- */
+
+#define QUIRK_LEFT_OUT (QUIRK_NO_FLR | QUIRK_NO_BUS | QUIRK_NO_PM)
+
 static const struct {
-	uint16_t vendor, first, last;
-	const char *what;
-	const char *module; /* that repairs it, or NULL */
-} known_bad[] = {
-    {0x1002, 0x6640, 0x665f, "AMD Bonaire", NULL},
-    {0x1002, 0x67a0, 0x67be, "AMD Hawaii", NULL},
-    {0x1002, 0x67c0, 0x67ff, "AMD Polaris", "vendor_reset"},
-    {0x1002, 0x6980, 0x699f, "AMD Polaris", "vendor_reset"},
-    {0x1002, 0x6860, 0x687f, "AMD Vega 10", "vendor_reset"},
-    {0x1002, 0x66a0, 0x66af, "AMD Vega 20", "vendor_reset"},
-    {0x1002, 0x7310, 0x731f, "AMD Navi 10", "vendor_reset"},
-    {0x1002, 0x7340, 0x734f, "AMD Navi 14", "vendor_reset"},
-    {0x1002, 0x7360, 0x7362, "AMD Navi 12", "vendor_reset"},
-    {0x1022, 0x1487, 0x1487, "AMD audio, no FLR", NULL},
-    {0x1022, 0x148c, 0x148c, "AMD USB, no FLR", NULL},
-    {0x1022, 0x149c, 0x149c, "AMD USB, no FLR", NULL},
-    {0x1022, 0x15b8, 0x15b8, "AMD USB", NULL},
-    {0x1022, 0x7901, 0x7901, "AMD SATA, no FLR", NULL},
-    {0x8086, 0x1502, 0x1503, "Intel 82579, no FLR", NULL},
-    {0x14c3, 0x0616, 0x0616, "MediaTek MT7922, no FLR", NULL},
-    {0x10de, 0x2340, 0x237f, "NVIDIA, no bus reset", NULL},
-    {0x168c, 0x0030, 0x0030, "Atheros, no bus reset", NULL},
-    {0x168c, 0x0032, 0x0034, "Atheros, no bus reset", NULL},
-    {0x168c, 0x003c, 0x003c, "Atheros, no bus reset", NULL},
-    {0x168c, 0x003e, 0x003e, "Atheros, no bus reset", NULL},
-    {0x1b21, 0x1164, 0x1164, "ASMedia ASM1164, no bus reset", NULL},
+	const char *method; /* as in reset_method */
+	unsigned left_out, with_care;
+} known_methods[] = {
+    {"flr", QUIRK_NO_FLR, QUIRK_STOP_NVME | QUIRK_WAIT},
+    {"af_flr", QUIRK_NO_FLR, QUIRK_STOP_NVME | QUIRK_WAIT},
+    {"bus", QUIRK_NO_BUS, 0},
+    {"pm", QUIRK_NO_PM, QUIRK_WAIT_PM},
 };
+
+/*
+ * What of `has` (QUIRK_*) matters with the methods that the kernel has for the
+ * function, as `ret_matters`. Returns how many methods byway can still use.
+ */
+static size_t methods_sound(const char *methods, unsigned has,
+			    unsigned *ret_matters)
+{
+	size_t sound = 0, len;
+
+	*ret_matters = 0;
+	for (const char *at = methods; *at; at += len, at += *at == ' ') {
+		unsigned out = 0;
+
+		len = strcspn(at, " ");
+		for (size_t i = 0; i < ARRAY_LEN(known_methods); i++) {
+			const char *method = known_methods[i].method;
+
+			if (strlen(method) != len ||
+			    strncmp(method, at, len) != 0)
+				continue;
+			out = has & known_methods[i].left_out;
+			*ret_matters |=
+			    out | (has & known_methods[i].with_care);
+		}
+		sound += !out;
+	}
+	return sound;
+}
+
+static struct finding *known_found(struct exam *x,
+				   const struct hostpci_quirk *quirk)
+{
+	struct finding *finding = found(
+	    x, "%s: of a family whose reset is known to fail (%s: %s; %s)",
+	    DEV_NAME(x->d), quirk->name, quirk->broken, quirk->source);
+
+	proof_attr(x, finding, "vendor");
+	proof_attr(x, finding, "device");
+	if (resets_known(x))
+		proof_attr(x, finding, "reset_method");
+	return finding;
+}
+
+/* byway's ladder leaves the broken method out, or takes care: no fault. */
+static void known_is_handled(struct exam *x, const struct hostpci_quirk *quirk)
+{
+	struct finding *finding = known_found(x, quirk);
+	char how[128];
+
+	hostpci_quirk_cure(quirk->what, quirk->wait_ms, how, sizeof(how));
+	finding->severity = SEVERITY_NOTE;
+	cure(x, finding, "Nothing: byway knows it when it resets, %s.", how);
+}
 
 void check_reset_known(struct exam *x)
 {
-	struct finding *finding;
+	const struct hostpci_dev *dev = x->d->dev;
+	const struct hostpci_quirk *module =
+	    hostpci_quirk_find(dev, QUIRK_MODULE);
+	unsigned wait_ms, matters, has = hostpci_quirks(dev, &wait_ms);
+	size_t sound;
 
 	if (!dev_is_claimed(x))
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(known_bad); i++) {
-		if (x->d->dev->vendor != known_bad[i].vendor ||
-		    x->d->dev->device < known_bad[i].first ||
-		    x->d->dev->device > known_bad[i].last)
-			continue;
-		if (known_bad[i].module &&
-		    kernel_has_module(x->f, known_bad[i].module) &&
-		    strstr(x->d->dev->reset_methods, "device_specific"))
-			return;
-		finding = found(x,
-				"%s: of a family whose reset is known to "
-				"fail (%s)",
-				DEV_NAME(x->d), known_bad[i].what);
-		proof_attr(x, finding, "vendor");
-		proof_attr(x, finding, "device");
-		if (resets_known(x))
-			proof_attr(x, finding, "reset_method");
-		if (!known_bad[i].module)
-			return;
-		cure(x, finding,
-		     "Load the module vendor-reset and write device_specific "
-		     "to its reset_method; without it the second start of a "
-		     "guest fails until the host is powered off.");
+	if (module) {
+		if (!kernel_has_module(x->f, "vendor_reset") ||
+		    !strstr(dev->reset_methods, "device_specific"))
+			cure(x, known_found(x, module),
+			     "Load the module vendor-reset and write "
+			     "device_specific to its reset_method; without it "
+			     "the second start of a guest fails until the host "
+			     "is powered off.");
 		return;
 	}
+	sound = methods_sound(dev->reset_methods, has, &matters);
+	/* Without any method left RESET-NONE or RESET-SHARED says the rest. */
+	if (!dev->reset_methods[0])
+		matters = has & QUIRK_LEFT_OUT;
+	if (matters & QUIRK_LEFT_OUT && sound == 0)
+		known_found(x, hostpci_quirk_find(dev, matters));
+	else if (matters)
+		known_is_handled(x, hostpci_quirk_find(dev, matters));
 }
 
 static const char *reset_line(struct exam *x, const char *end)
@@ -225,19 +260,12 @@ void check_reset_slow(struct exam *x)
 
 void check_reset_kernel(struct exam *x)
 {
-	static const char *const broken[] = {"6.14.2", "6.12.23"};
-	const char *release = kernel_release(x->f);
+	const struct hostpci_kernel_quirk *quirk =
+	    hostpci_kernel_quirk(kernel_release(x->f));
 
-	for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
-		size_t len = strlen(broken[i]);
-
-		if (strncmp(release, broken[i], len) != 0 ||
-		    isdigit((unsigned char)release[len]))
-			continue;
+	if (quirk)
 		proof_file(x,
-			   found(x, "this kernel's bus reset of devices given "
-				    "to guests is broken"),
+			   found(x, "resets by this kernel are broken: %s (%s)",
+				 quirk->broken, quirk->source),
 			   "proc/sys/kernel/osrelease");
-		return;
-	}
 }

@@ -191,7 +191,8 @@ void doctor_report_close(struct doctor_report *report); /* NULL allowed */
  * Returns its result (0 to 125), and its answer; or -ETIMEDOUT, and what it was
  * reading, when `watch` has not changed for `still_ms` or all took longer than
  * `total_ms`: it is left behind. On `progress` (NULL: none) it is told after a
- * second what takes time.
+ * second what takes time. While the process computes, or waits for a processor
+ * of a busy machine, it is not still: only `total_ms` counts then.
  */
 #define DOCTOR_ANSWER_BYTES 1024u
 struct doctor_deadline {

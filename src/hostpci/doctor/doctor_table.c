@@ -355,8 +355,9 @@ const struct check doctor_checks[] = {
      check_reset_pm},
     {"RESET-KNOWN", STEP_VFIO, LAYER_DEVICE, SEVERITY_DEGRADES, SCOPE_DEVICE,
      "the device's family is known for failing resets",
-     "Expect the second start of a guest to fail until the host "
-     "is powered off; byway's log says how each reset went.",
+     "No method that it has is known to work: expect the second start of a "
+     "guest to fail until the host is powered off; byway's log says how each "
+     "reset went.",
      check_reset_known},
     {"MEMLOCK", STEP_DMA, LAYER_HOST, SEVERITY_BLOCKS, SCOPE_GUEST,
      "the guest's memory cannot be locked",

@@ -112,8 +112,12 @@ static void device_print(const struct doctor *doctor, const struct pen *pen,
 	const char *name = "";
 
 	/* Names depend on this machine's database, fixtures must not. */
-	if (doctor->f->live || doctor->request.replay)
+	if (doctor->f->live || doctor->request.replay) {
+		if (doctor->request.watch)
+			snprintf(doctor->request.watch, DOCTOR_WATCH_BYTES,
+				 "the names of devices (pci.ids)");
 		name = hostpci_device_name(d->dev);
+	}
 	snprintf(line, sizeof(line), "%s, %04x:%04x%s%s", DEV_NAME(d),
 		 d->dev->vendor, d->dev->device, name[0] ? ", " : "", name);
 	fprintf(pen->out, "device: %s\n", line);

@@ -6,9 +6,12 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "hostpci/doctor/acpi.h"
 #include "hostpci/doctor/caps.h"
@@ -417,6 +420,67 @@ static void test_guard(void **state UNUSED)
 	close(fd);
 }
 
+static uint64_t cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Computes for so many ms of processor time, and says nothing. */
+static int guarded_work(void *ctx, char *watch UNUSED, char *answer UNUSED)
+{
+	uint64_t end = cpu_ms() + *(unsigned *)ctx;
+
+	while (cpu_ms() < end)
+		for (volatile unsigned i = 0; i < 200000; i++)
+			;
+	return 3;
+}
+
+/* The same on one processor, which somebody else has most of the time. */
+static int guarded_starved(void *ctx, char *watch, char *answer)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+		return 1;
+	if (fork() == 0) {
+		/* Ends with its parent, which is killed or ready. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(20);
+		for (;;)
+			;
+	}
+	if (nice(19) < 0)
+		return 1;
+	return guarded_work(ctx, watch, answer);
+}
+
+/* Slow is not hung: what works, or waits for the processor, has its time. */
+static void test_guard_busy(void **state UNUSED)
+{
+	const struct doctor_deadline patient = {400, 20000, NULL};
+	const struct doctor_deadline bounded = {400, 800, NULL};
+	unsigned work_ms = 1500, starved_ms = 30, forever_ms = 60000;
+	char text[DOCTOR_ANSWER_BYTES];
+
+	assert_int_equal(doctor_guarded(guarded_work, &work_ms, &patient, text),
+			 3);
+	assert_int_equal(
+	    doctor_guarded(guarded_starved, &starved_ms, &patient, text), 3);
+	assert_int_equal(
+	    doctor_guarded(guarded_work, &forever_ms, &bounded, text),
+	    -ETIMEDOUT);
+	/* And what does neither is hung long before the whole time is over. */
+	assert_int_equal(doctor_guarded(guarded_hang, NULL, &patient, text),
+			 -ETIMEDOUT);
+	assert_string_equal(text, "/sys/stuck");
+}
+
 /* --- the table --------------------------------------------------------------
  */
 
@@ -463,6 +527,7 @@ int main(void)
 	    cmocka_unit_test(test_scrub),
 	    cmocka_unit_test(test_base64),
 	    cmocka_unit_test(test_guard),
+	    cmocka_unit_test(test_guard_busy),
 	    cmocka_unit_test(test_table),
 	};
 
