@@ -131,7 +131,26 @@ static int check_keyboard(const struct hostpci *host,
 	return rc;
 }
 
-/* Programs drawing on it: unbinding would wait for them, or crash them. */
+/* NVIDIA's own driver has a node per GPU, with the number that /proc tells. */
+static bool nvidia_node(const struct hostpci *host,
+			const struct hostpci_dev *dev, char path[PATH_MAX])
+{
+	char text[1024];
+	const char *line;
+	unsigned number;
+
+	if (sysfs_text(host, text, sizeof(text),
+		       "proc/driver/nvidia/gpus/%s/information", dev->bdf) < 0)
+		return false;
+	line = strstr(text, "Device Minor:");
+	if (!line || sscanf(line, "Device Minor: %u", &number) != 1)
+		return false;
+	snprintf(path, PATH_MAX, "/dev/nvidia%u", number);
+	return true;
+}
+
+/* Programs drawing or computing on it: unbinding would wait for them, or crash
+ * them. */
 static int check_display(const struct hostpci *host,
 			 const struct hostpci_dev *dev, struct usage *usage)
 {
@@ -149,6 +168,8 @@ static int check_display(const struct hostpci *host,
 			snprintf(nodes[count++], PATH_MAX, "/dev/dri/%s",
 				 entry);
 	}
+	if (count < ARRAY_LEN(nodes) && nvidia_node(host, dev, nodes[count]))
+		count++;
 	if (rc < 0 || count == 0)
 		return rc;
 	/* Who may not look into processes has to make do with the rest. */

@@ -478,6 +478,22 @@ static void test_display_open(void **state)
 	uses(f, "4/0/0", "");
 }
 
+static void test_cuda(void **state)
+{
+	struct fixture *f = *state;
+
+	gpus(f);
+	fixture_file(f, "proc/driver/nvidia/gpus/0000:05:00.0/information",
+		     "Model: \t\t Tesla P4\nIRQ:   \t\t 30\n"
+		     "Device Minor: \t 3\n");
+	fixture_link(f, "proc/700/fd/9", "/dev/nvidia4");
+	fixture_file(f, "proc/700/comm", "python3\n");
+	uses(f, "5/0/0", "");
+	fixture_link(f, "proc/700/fd/10", "/dev/nvidia3");
+	uses(f, "5/0/0", "python3 (process 700) has /dev/nvidia3 open");
+	uses(f, "4/0/0", "");
+}
+
 static void test_serial(void **state)
 {
 	struct fixture *f = *state;
@@ -525,6 +541,7 @@ int main(void)
 	    TEST(test_bridge),	      TEST(test_bond_vlan),
 	    TEST(test_usb),	      TEST(test_screen),
 	    TEST(test_text_mode),     TEST(test_display_open),
+	    TEST(test_text_mode),     TEST(test_cuda),
 	    TEST(test_serial),	      TEST(test_virtual_functions),
 	};
 
