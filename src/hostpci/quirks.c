@@ -23,6 +23,7 @@
 
 #define LINUX_QUIRKS "Linux drivers/pci/quirks.c"
 #define VENDOR_RESET "gnif/vendor-reset"
+#define VFIO_USERS   "QEMU hw/vfio/pci-quirks.c"
 
 #define SLOW_FLR "registers touched too soon after FLR hang it"
 #define FLR_HANG "FLR hangs it"
@@ -91,6 +92,19 @@ static const struct hostpci_quirk quirks[] = {
      ONE_LIFE, VENDOR_RESET},
     {AMD, 0x7360, 0x7362, DISPLAY, BASE, QUIRK_MODULE, 0, "AMD Navi 12",
      ONE_LIFE, VENDOR_RESET},
+    {AMD, 0x6649, 0x6649, DISPLAY, BASE, QUIRK_SMC, 0, "AMD Bonaire", ONE_LIFE,
+     VFIO_USERS},
+    {AMD, 0x6650, 0x6651, DISPLAY, BASE, QUIRK_SMC, 0, "AMD Bonaire", ONE_LIFE,
+     VFIO_USERS},
+    {AMD, 0x6658, 0x6658, DISPLAY, BASE, QUIRK_SMC, 0, "AMD Bonaire", ONE_LIFE,
+     VFIO_USERS},
+    {AMD, 0x665c, 0x665d, DISPLAY, BASE, QUIRK_SMC, 0, "AMD Bonaire", ONE_LIFE,
+     VFIO_USERS},
+    {AMD, 0x67a0, 0x67be, DISPLAY, BASE, QUIRK_SMC, 0, "AMD Hawaii", ONE_LIFE,
+     VFIO_USERS},
+    {AMD_CPU, 0x15b8, 0x15b8, 0, 0, QUIRK_HOST, 0, "AMD Raphael USB 2.0",
+     "given to a guest it restarts the host on some boards",
+     "QubesOS/qubes-issues 8322"},
 };
 
 static const struct hostpci_kernel_quirk kernels[] = {
@@ -171,4 +185,8 @@ void hostpci_quirk_cure(unsigned what, unsigned wait_ms, char *buf, size_t size)
 		snprintf(buf, size,
 			 "the kernel module vendor-reset, method"
 			 " device_specific");
+	else if (what & QUIRK_SMC)
+		snprintf(buf, size, "nothing: the host is powered off");
+	else if (what & QUIRK_HOST)
+		snprintf(buf, size, "nothing: it stays with the host");
 }

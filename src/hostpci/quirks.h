@@ -18,6 +18,9 @@
 #define QUIRK_WAIT	BIT(4) /* wait_ms after a function level reset */
 #define QUIRK_WAIT_PM	BIT(5) /* wait_ms after D3hot */
 #define QUIRK_MODULE	BIT(6) /* vendor-reset has the only one that helps */
+/* What it cannot help; for the doctor. */
+#define QUIRK_SMC  BIT(7) /* needs a reset through its own microcontroller */
+#define QUIRK_HOST BIT(8) /* given to a guest it takes the host down */
 
 #define QUIRK_ANY 0xffffu
 

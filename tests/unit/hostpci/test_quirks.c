@@ -40,6 +40,11 @@ static void test_match(void **state UNUSED)
 	/* Two entries. */
 	assert_int_equal(quirks_of(0x1002, 0x67df, 0x030000, &wait),
 			 QUIRK_NO_PM | QUIRK_MODULE);
+	assert_int_equal(quirks_of(0x1002, 0x6650, 0x038000, &wait), QUIRK_SMC);
+	assert_int_equal(quirks_of(0x1002, 0x67b0, 0x030000, &wait),
+			 QUIRK_NO_PM | QUIRK_SMC);
+	assert_int_equal(quirks_of(0x1022, 0x15b8, 0x0c0330, &wait),
+			 QUIRK_HOST);
 	/* A P4 has none. */
 	assert_int_equal(quirks_of(0x10de, 0x1bb3, 0x030200, &wait), 0);
 }
