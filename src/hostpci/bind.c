@@ -361,7 +361,7 @@ static int release_check(struct bind *bind)
 {
 	struct hostpci_dev *dev = bind->dev;
 	CLEANUP_LIST struct list nodes = {0};
-	char path[2][PATH_MAX], name[64];
+	char path[2][PATH_MAX], who[HOSTPCI_WHO_MAX];
 	size_t count = 0;
 	int pid = 0, rc;
 
@@ -380,12 +380,11 @@ static int release_check(struct bind *bind)
 			       bind->label);
 	if (!pid)
 		return 0;
-	process_name(bind->host, pid, name, sizeof(name));
+	process_label(bind->host, pid, who);
 	return err_set(
 	    bind->err, -EBUSY,
-	    "%s: in use by %s (process %d), which holds its IOMMU group %d; "
-	    "stop it first",
-	    bind->label, name, pid, dev->iommu_group);
+	    "%s: in use by %s, which holds its IOMMU group %d; stop it first",
+	    bind->label, who, dev->iommu_group);
 }
 
 static int release_locked(struct bind *bind)

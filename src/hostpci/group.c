@@ -3,7 +3,6 @@
  * What VFIO will say: IOMMU groups, who holds them, and whether a guest can
  * have a function now.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "hostpci/hostpci_internal.h"
@@ -189,71 +188,4 @@ int hostpci_usable(const struct hostpci *host, const struct hostpci_dev *dev,
 	if (!hostpci_ready(dev))
 		return dev_not_ready(dev, err);
 	return hostpci_group_viable(host, dev, err);
-}
-
-/* Index of the path that process has open, or -1; *blind when not allowed. */
-static int process_look(const struct hostpci *host, const char *pid,
-			const char (*paths)[PATH_MAX], size_t count,
-			bool *blind)
-{
-	CLEANUP_LIST struct list fds = {0};
-	char target[PATH_MAX];
-	int rc = sysfs_list(host, &fds, "proc/%s/fd", pid);
-
-	if (rc == -EACCES || rc == -EPERM)
-		*blind = true;
-	if (rc < 0) /* a process that has just ended, else */
-		return -1;
-	for (int i = 0; i < fds.count; i++) {
-		if (sysfs_link(host, target, sizeof(target), "proc/%s/fd/%s",
-			       pid, fds.entry[i]->d_name) < 0)
-			continue;
-		for (size_t j = 0; j < count; j++)
-			if (strcmp(target, paths[j]) == 0)
-				return (int)j;
-	}
-	return -1;
-}
-
-int process_with_open(const struct hostpci *host, const char (*paths)[PATH_MAX],
-		      size_t count, int *ret_pid, size_t *ret_which)
-{
-	CLEANUP_LIST struct list procs = {0};
-	bool blind = false;
-	int rc = sysfs_list(host, &procs, "proc");
-
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < procs.count; i++) {
-		const char *pid = procs.entry[i]->d_name;
-		int which;
-
-		if (!isdigit((unsigned char)pid[0]))
-			continue;
-		which = process_look(host, pid, paths, count, &blind);
-		if (which < 0)
-			continue;
-		*ret_pid = atoi(pid);
-		if (ret_which)
-			*ret_which = (size_t)which;
-		return 0;
-	}
-	if (blind)
-		return -EACCES;
-	*ret_pid = 0;
-	return 0;
-}
-
-void process_name(const struct hostpci *host, int pid, char *buf, size_t size)
-{
-	if (sysfs_text(host, buf, size, "proc/%d/comm", pid) < 0 || !buf[0])
-		snprintf(buf, size, "a process");
-}
-
-int hostpci_group_user(const struct hostpci *host, int group, int *ret_pid)
-{
-	char path[1][PATH_MAX];
-
-	snprintf(path[0], sizeof(path[0]), "/dev/vfio/%d", group);
-	return process_with_open(host, path, 1, ret_pid, NULL);
 }

@@ -266,11 +266,13 @@ MUST_CHECK int hostpci_release(struct hostpci *host,
 			       const struct hostpci_dev *dev, struct err *err);
 
 /*
- * pid of a process holding /dev/vfio/<group> open, 0 none. -EACCES when none
- * was found but some processes could not be looked into (not root).
+ * The process that holds /dev/vfio/<group> open, in words: "guest 'web'
+ * (byway, process 12)", "qemu-system-x86 (process 12)"; "" none. -EACCES when
+ * none was found but some processes could not be looked into (not root).
  */
+#define HOSTPCI_WHO_MAX 256
 MUST_CHECK int hostpci_group_user(const struct hostpci *host, int group,
-				  int *ret_pid);
+				  char who[HOSTPCI_WHO_MAX]);
 
 /*
  * Sizes for BARs 0 to 5, in bytes, 0: as it is. Only resizable ones can be

@@ -130,6 +130,9 @@ bool dev_is_bridge(const struct hostpci_dev *dev);
 /* The sentence for a function without an IOMMU group. */
 int group_missing(const struct hostpci *host, const struct hostpci_dev *dev,
 		  struct err *err);
+
+/* --- process.c ---------------------------------------------------------- */
+
 /*
  * Finds a process that has one of `count` absolute paths open. 0 and pid, or 0
  * and pid 0; -EACCES as in hostpci_group_user(). ret_which may be NULL.
@@ -137,7 +140,9 @@ int group_missing(const struct hostpci *host, const struct hostpci_dev *dev,
 MUST_CHECK int process_with_open(const struct hostpci *host,
 				 const char (*paths)[PATH_MAX], size_t count,
 				 int *ret_pid, size_t *ret_which);
-void process_name(const struct hostpci *host, int pid, char *buf, size_t size);
+/* "guest 'web' (byway, process 12)", "qemu-system-x86 (process 12)". */
+void process_label(const struct hostpci *host, int pid,
+		   char label[HOSTPCI_WHO_MAX]);
 
 /* --- usage*.c ----------------------------------------------------------- */
 

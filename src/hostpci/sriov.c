@@ -59,22 +59,22 @@ const struct hostpci_dev *hostpci_virtfn(const struct hostpci *host,
 static int users_check(struct hostpci *host, const struct hostpci_dev *dev,
 		       unsigned count, struct err *err)
 {
-	char label[2][LABEL_MAX], use[512];
+	char label[2][LABEL_MAX], use[512], who[HOSTPCI_WHO_MAX];
 
 	for (unsigned n = 0; n < count; n++) {
 		const struct hostpci_dev *vf = hostpci_virtfn(host, dev, n);
-		int pid = 0, rc = 0;
+		int rc = 0;
 
 		if (!vf)
 			continue;
 		if (hostpci_ready(vf) &&
-		    hostpci_group_user(host, vf->iommu_group, &pid) == 0 &&
-		    pid > 0)
+		    hostpci_group_user(host, vf->iommu_group, who) == 0 &&
+		    who[0])
 			return err_set(err, -EBUSY,
 				       "%s: its virtual function %s is in use "
-				       "by process %d",
+				       "by %s",
 				       dev_label(dev, label[0]),
-				       dev_label(vf, label[1]), pid);
+				       dev_label(vf, label[1]), who);
 		if (!hostpci_ready(vf))
 			rc = hostpci_in_use(host, vf, err, use, sizeof(use));
 		if (rc < 0)

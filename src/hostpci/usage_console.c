@@ -155,7 +155,7 @@ static int check_display(const struct hostpci *host,
 			 const struct hostpci_dev *dev, struct usage *usage)
 {
 	CLEANUP_LIST struct list list = {0};
-	char nodes[8][PATH_MAX], name[64];
+	char nodes[8][PATH_MAX], who[HOSTPCI_WHO_MAX];
 	size_t count = 0, which = 0;
 	int rc = sysfs_list(host, &list, "sys/class/drm"), pid = 0;
 
@@ -175,9 +175,8 @@ static int check_display(const struct hostpci *host,
 	/* Who may not look into processes has to make do with the rest. */
 	if (process_with_open(host, nodes, count, &pid, &which) < 0 || !pid)
 		return 0;
-	process_name(host, pid, name, sizeof(name));
-	usage_offer(usage, USAGE_OPEN, 0, "%s (process %d) has %s open", name,
-		    pid, nodes[which]);
+	process_label(host, pid, who);
+	usage_offer(usage, USAGE_OPEN, 0, "%s has %s open", who, nodes[which]);
 	return 0;
 }
 

@@ -69,45 +69,17 @@ static int container_open(struct vfio_ctx *ctx, struct err *err)
 	    path, r);
 }
 
-/* "guest NAME (byway, process 12)" or "qemu-system-x86 (process 12)". */
-static void name_process(const struct vfio_ctx *ctx, int pid, char *buf,
-			 size_t size)
-{
-	char path[64], args[512] = "", *base, *last;
-	CLEANUP_FCLOSE FILE *f = NULL;
-	size_t n = 0;
-
-	snprintf(path, sizeof(path), "%s/proc/%d/cmdline", vfio_root(ctx), pid);
-	f = fopen(path, "re");
-	if (f)
-		n = fread(args, 1, sizeof(args) - 1, f);
-	while (n > 0 && args[n - 1] == '\0')
-		n--;
-	base = strrchr(args, '/');
-	base = base ? base + 1 : args;
-	for (last = args + n; last > args && last[-1] != '\0'; last--)
-		;
-	if (strcmp(base, "byway") == 0 && last > base && *last)
-		snprintf(buf, size, "guest %.128s (byway, process %d)", last,
-			 pid);
-	else
-		snprintf(buf, size, "%.128s (process %d)",
-			 *base ? base : "another program", pid);
-}
-
 static int group_busy(const struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		      struct err *err)
 {
-	char user[256] = "another process";
-	int pid = 0;
+	char who[HOSTPCI_WHO_MAX];
+	int rc = hostpci_group_user(ctx->host, dev->iommu_group, who);
 
-	if (hostpci_group_user(ctx->host, dev->iommu_group, &pid) == 0 &&
-	    pid > 0)
-		name_process(ctx, pid, user, sizeof(user));
 	return err_set(
 	    err, -EBUSY,
 	    "%s: in use by %s, which holds its IOMMU group %d; stop it first",
-	    dev->bdf, user, dev->iommu_group);
+	    dev->bdf, rc == 0 && who[0] ? who : "another process",
+	    dev->iommu_group);
 }
 
 static int given_fd(const struct vfio_ctx *ctx, int group)

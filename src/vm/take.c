@@ -170,7 +170,8 @@ static int function_check(struct taker *t, const struct hostpci_dev *dev,
 			  const struct hostpci_identity *identity)
 {
 	char key[DEVLOG_KEY_MAX];
-	int pid = 0, rc;
+	char who[HOSTPCI_WHO_MAX];
+	int rc;
 
 	if (words_contain(&t->devices, dev->bdf))
 		return err_set(t->err, -EINVAL, "%s is given twice", dev->bdf);
@@ -189,11 +190,10 @@ static int function_check(struct taker *t, const struct hostpci_dev *dev,
 	if (rc < 0)
 		return rc;
 	/* Where the holder cannot be found, byway will be told by VFIO. */
-	if (hostpci_group_user(t->host, dev->iommu_group, &pid) == 0 && pid > 0)
-		return err_set(
-		    t->err, -EBUSY,
-		    "%s (%s): IOMMU group %d is in use by process %d", dev->bdf,
-		    dev->selector, dev->iommu_group, pid);
+	if (hostpci_group_user(t->host, dev->iommu_group, who) == 0 && who[0])
+		return err_set(t->err, -EBUSY,
+			       "%s (%s): IOMMU group %d is in use by %s",
+			       dev->bdf, dev->selector, dev->iommu_group, who);
 	return 0;
 }
 

@@ -29,7 +29,8 @@ static int device_free(const struct hostpci *host, const struct claims *claims,
 		       const struct hostpci_dev *dev, struct err *err)
 {
 	const struct claim *claim = claims_find(claims, dev->bdf);
-	int pid = 0, rc;
+	char who[HOSTPCI_WHO_MAX];
+	int rc;
 
 	if (claim && claim->running)
 		return err_set(err, -EBUSY,
@@ -39,15 +40,14 @@ static int device_free(const struct hostpci *host, const struct claims *claims,
 	rc = hostpci_usable(host, dev, err);
 	if (rc < 0)
 		return rc;
-	rc = hostpci_group_user(host, dev->iommu_group, &pid);
+	rc = hostpci_group_user(host, dev->iommu_group, who);
 	if (rc < 0)
 		return err_set(err, rc,
 			       "%s: who uses it cannot be seen without root, "
 			       "so it is not tried",
 			       dev->bdf);
-	return pid ? err_set(err, -EBUSY, "%s: in use by process %d", dev->bdf,
-			     pid)
-		   : 0;
+	return who[0] ? err_set(err, -EBUSY, "%s: in use by %s", dev->bdf, who)
+		      : 0;
 }
 
 static int devices_free(const struct place *place,

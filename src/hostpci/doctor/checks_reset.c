@@ -20,21 +20,18 @@ void check_vfio_node(struct exam *x)
 	proof(finding, where, "not there");
 }
 
-/* Who has the group open, kept as a fact: "1234 qemu". */
+/* Who has the group open, kept as a fact: hostpci_group_user()'s words. */
 static const char *group_user(struct exam *x)
 {
-	char path[64], name[32], text[64];
+	char path[64], who[HOSTPCI_WHO_MAX];
 	struct fact *fact;
-	int pid = 0, group = x->d->dev->iommu_group;
+	int group = x->d->dev->iommu_group;
 
 	snprintf(path, sizeof(path), "byway/group_user/%d", group);
 	fact = (struct fact *)facts_get(x->f, FACT_FILE, path);
 	if (fact->rc == -ENOENT && x->f->live) {
-		if (hostpci_group_user(x->f->host, group, &pid) == 0 && pid) {
-			process_name(x->f->host, pid, name, sizeof(name));
-			snprintf(text, sizeof(text), "%d %s", pid, name);
-			fact->data = strdup(text);
-		}
+		if (hostpci_group_user(x->f->host, group, who) == 0 && who[0])
+			fact->data = strdup(who);
 		fact->rc = 0;
 		fact->len = fact->data ? strlen(fact->data) : 0;
 	}
@@ -44,7 +41,7 @@ static const char *group_user(struct exam *x)
 void check_vfio_busy(struct exam *x)
 {
 	struct finding *finding;
-	const char *user, *name;
+	const char *user;
 
 	if (!hostpci_ready(x->d->dev) ||
 	    x->d->dev->iommu_group == HOSTPCI_NO_GROUP)
@@ -52,14 +49,10 @@ void check_vfio_busy(struct exam *x)
 	user = group_user(x);
 	if (!user)
 		return;
-	name = user + strcspn(user, " ");
-	name += *name == ' ';
-	finding = found(x, "%s: process %.*s (%s) has it open", DEV_NAME(x->d),
-			(int)strcspn(user, " "), user, name);
-	if (strncmp(name, "byway", 5) == 0)
-		finding->severity = SEVERITY_NOTE; /* a guest that runs */
-	proof(finding, "VFIO group", "%d, process %s", x->d->dev->iommu_group,
-	      user);
+	finding = found(x, "%s: %s has it open", DEV_NAME(x->d), user);
+	if (strncmp(user, "guest '", 7) == 0)
+		finding->severity = SEVERITY_NOTE; /* it runs */
+	proof(finding, "VFIO group", "%d, %s", x->d->dev->iommu_group, user);
 }
 
 /* --- reset ------------------------------------------------------------ */
@@ -197,26 +190,41 @@ static void known_is_handled(struct exam *x, const struct hostpci_quirk *quirk)
 	cure(x, finding, "Nothing: byway knows it when it resets, %s.", how);
 }
 
+/* None of the host's methods helps; false: not such a device. */
+static bool known_is_beyond(struct exam *x)
+{
+	const struct hostpci_dev *dev = x->d->dev;
+	const struct hostpci_quirk *quirk =
+	    hostpci_quirk_find(dev, QUIRK_MODULE | QUIRK_SMC | QUIRK_HOST);
+
+	if (!quirk)
+		return false;
+	if (quirk->what & QUIRK_SMC)
+		cure(x, known_found(x, quirk),
+		     "Only its own microcontroller resets it, which byway does "
+		     "not know how to ask: power the host off between two "
+		     "starts of a guest.");
+	else if (quirk->what & QUIRK_HOST)
+		cure(x, known_found(x, quirk),
+		     "Leave it with the host, and give the guest another "
+		     "controller.");
+	else if (!kernel_has_module(x->f, "vendor_reset") ||
+		 !strstr(dev->reset_methods, "device_specific"))
+		cure(x, known_found(x, quirk),
+		     "Load the module vendor-reset and write device_specific "
+		     "to its reset_method; without it the second start of a "
+		     "guest fails until the host is powered off.");
+	return true;
+}
+
 void check_reset_known(struct exam *x)
 {
 	const struct hostpci_dev *dev = x->d->dev;
-	const struct hostpci_quirk *module =
-	    hostpci_quirk_find(dev, QUIRK_MODULE);
 	unsigned wait_ms, matters, has = hostpci_quirks(dev, &wait_ms);
 	size_t sound;
 
-	if (!dev_is_claimed(x))
+	if (!dev_is_claimed(x) || known_is_beyond(x))
 		return;
-	if (module) {
-		if (!kernel_has_module(x->f, "vendor_reset") ||
-		    !strstr(dev->reset_methods, "device_specific"))
-			cure(x, known_found(x, module),
-			     "Load the module vendor-reset and write "
-			     "device_specific to its reset_method; without it "
-			     "the second start of a guest fails until the host "
-			     "is powered off.");
-		return;
-	}
 	sound = methods_sound(dev->reset_methods, has, &matters);
 	/* Without any method left RESET-NONE or RESET-SHARED says the rest. */
 	if (!dev->reset_methods[0])

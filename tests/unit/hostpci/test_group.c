@@ -309,24 +309,61 @@ static void test_viable(void **state)
 	hostpci_close(host);
 }
 
+static void has_group(const struct hostpci *host, int group, const char *user)
+{
+	char who[HOSTPCI_WHO_MAX];
+
+	assert_int_equal(hostpci_group_user(host, group, who), 0);
+	assert_string_equal(who, user);
+}
+
+/* A process `pid` that has the group's node open. */
+static void process(struct fixture *f, int pid, int group, const char *comm,
+		    const char *args, size_t len)
+{
+	char path[64], node[32];
+
+	snprintf(node, sizeof(node), "/dev/vfio/%d", group);
+	snprintf(path, sizeof(path), "proc/%d/fd/7", pid);
+	fixture_link(f, path, node);
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	fixture_file(f, path, "%s\n", comm);
+	snprintf(path, sizeof(path), "proc/%d/cmdline", pid);
+	fixture_bytes(f, path, args, len);
+}
+
+#define PROCESS(f, pid, group, comm, args) \
+	process(f, pid, group, comm, args, sizeof(args))
+
 static void test_user(void **state)
 {
 	struct fixture *f = *state;
 	struct hostpci *host;
-	int pid = -1;
 
 	fixture_plain(f);
 	fixture_link(f, "proc/812/fd/0", "/dev/null");
 	fixture_link(f, "proc/812/fd/7", "/dev/vfio/12");
 	fixture_link(f, "proc/99/fd/3", "/dev/vfio/1");
+	fixture_file(f, "proc/99/comm", "qemu-system-x86\n");
 	fixture_file(f, "proc/31337/comm", "kernel thread\n");
+	PROCESS(f, 100, 20, "byway", "/usr/sbin/byway\0-m\0001G\0alpha");
+	PROCESS(f, 101, 21, "byway", "byway");
+	PROCESS(f, 102, 22, "vm", "vm\0_run\0-R\0007\0web\0cd.iso");
+	PROCESS(f, 103, 23, "vm", "/usr/sbin/vm\0_run\0web");
+	PROCESS(f, 104, 24, "vm", "vm\0passthru\0doctor\0gpu");
+	PROCESS(f, 105, 25, "vm", "vm\0_run\0-R");
+	PROCESS(f, 106, 26, "cat", "cat\0byway\0alpha");
 	host = fixture_open(f);
-	assert_int_equal(hostpci_group_user(host, 12, &pid), 0);
-	assert_int_equal(pid, 812);
-	assert_int_equal(hostpci_group_user(host, 1, &pid), 0);
-	assert_int_equal(pid, 99);
-	assert_int_equal(hostpci_group_user(host, 2, &pid), 0);
-	assert_int_equal(pid, 0);
+	has_group(host, 12, "a process (process 812)");
+	has_group(host, 1, "qemu-system-x86 (process 99)");
+	has_group(host, 2, "");
+	has_group(host, 20, "guest 'alpha' (byway, process 100)");
+	has_group(host, 21, "byway (process 101)");
+	has_group(host, 22, "guest 'web' (vm, process 102)");
+	has_group(host, 23, "guest 'web' (vm, process 103)");
+	has_group(host, 24, "vm (process 104)");
+	has_group(host, 25, "vm (process 105)");
+	has_group(host, 26, "cat (process 106)");
 	hostpci_close(host);
 }
 

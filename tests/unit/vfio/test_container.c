@@ -59,6 +59,7 @@ static void test_group_busy(void **state UNUSED)
 
 	begin(&w);
 	w.kernel.open_group_error = -EBUSY;
+	fake_sysfs_write(w.root, "proc/77/comm", "byway");
 	fake_sysfs_write(w.root, "proc/77/cmdline", "x");
 	snprintf(path, sizeof(path), "%s/proc/77/cmdline", w.root);
 	FILE *f = fopen(path, "we");
@@ -70,8 +71,8 @@ static void test_group_busy(void **state UNUSED)
 	snprintf(path, sizeof(path), "%s/proc/77/fd/9", w.root);
 	assert_int_equal(symlink("/dev/vfio/12", path), 0);
 	refused(&w, -EBUSY,
-		"0000:03:00.0: in use by guest alpha (byway, process 77), which"
-		" holds its IOMMU group 12; stop it first");
+		"0000:03:00.0: in use by guest 'alpha' (byway, process 77), "
+		"which holds its IOMMU group 12; stop it first");
 }
 
 static void test_group_busy_other(void **state UNUSED)
@@ -81,7 +82,7 @@ static void test_group_busy_other(void **state UNUSED)
 
 	begin(&w);
 	w.kernel.open_group_error = -EBUSY;
-	fake_sysfs_write(w.root, "proc/78/cmdline", "/usr/bin/qemu");
+	fake_sysfs_write(w.root, "proc/78/comm", "qemu");
 	fake_sysfs_write(w.root, "proc/78/fd/none", "");
 	snprintf(path, sizeof(path), "%s/proc/78/fd/9", w.root);
 	assert_int_equal(symlink("/dev/vfio/12", path), 0);
