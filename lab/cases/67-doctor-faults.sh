@@ -39,6 +39,14 @@ setpriv --bounding-set -ipc_lock sh -c 'ulimit -l 64
 	fail "a low limit of locked memory is healthy"
 cat limit.out
 grep -q '^  MEMLOCK (blocks' limit.out || fail "no MEMLOCK"
+# byway finds the same when it starts: status 4, with the doctor's word for it.
+: >"$VM_DIR/web/vm-bhyve.log"
+run_expect 1 '^  \* doctor: blocked at DMA map .*\[MEMLOCK\]' \
+	setpriv --bounding-set -ipc_lock sh -c 'ulimit -l 64
+	exec timeout 60 vm start web'
+wait_line 10 'bhyve exited with status 4' "$VM_DIR/web/vm-bhyve.log"
+wait_line 10 'doctor; blocked at DMA map .*\[MEMLOCK\]' \
+	"$VM_DIR/web/vm-bhyve.log"
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/small
 echo 60M >/sys/fs/cgroup/small/memory.max

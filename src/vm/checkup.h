@@ -46,11 +46,20 @@ void checkup_free(struct checkup *checkup);
 
 /*
  * The verdict on what the guest uses, in bounded time: its doctor_state, or
- * -ENOENT when the guest has no passthru, negative when there is none.
+ * -ENOENT when the guest has no passthru, -ETIMEDOUT with a text that says so,
+ * negative when there is none.
  */
 MUST_CHECK int checkup_verdict(const struct place *place,
 			       const struct guest *guest,
 			       const struct conf *conf, bool with_log,
 			       char ret_text[DOCTOR_ANSWER_BYTES]);
+/*
+ * After -ETIMEDOUT: looks for ten seconds more. true when the host still reads
+ * the same thing then, whose name it is; who reads it next hangs as well.
+ */
+MUST_CHECK bool checkup_hangs(const struct place *place,
+			      const struct guest *guest,
+			      const struct conf *conf,
+			      char ret_what[DOCTOR_ANSWER_BYTES]);
 
 #endif

@@ -312,13 +312,14 @@ int supervisor_make_commands(struct supervisor *sup, struct err *err)
 	return rc < 0 ? rc : secrets_write(sup, err);
 }
 
-void supervisor_checkup(struct supervisor *sup, bool failed)
+/* Returns whether it was done in time. */
+static bool checkup_tell(struct supervisor *sup, bool failed)
 {
 	char text[DOCTOR_ANSWER_BYTES];
 	int state;
 
 	if (!sup->conf)
-		return;
+		return true;
 	/* What we hold for byway is not what keeps the guest from running. */
 	if (failed)
 		runas_close(&sup->user);
@@ -326,11 +327,32 @@ void supervisor_checkup(struct supervisor *sup, bool failed)
 	    checkup_verdict(&sup->place, &sup->guest, sup->conf, failed, text);
 	if (state == DOCTOR_HEALTHY && failed)
 		logfile_event(&sup->log, "doctor; %s", text);
-	if (state <= DOCTOR_HEALTHY || strcmp(text, sup->verdict) == 0)
-		return;
-	strcpy(sup->verdict, text);
-	logfile_event(&sup->log, "doctor; %s", text);
-	supervisor_report(sup, "note", "doctor: %s", text);
+	if ((state > DOCTOR_HEALTHY || state == -ETIMEDOUT) &&
+	    strcmp(text, sup->verdict) != 0) {
+		strcpy(sup->verdict, text);
+		logfile_event(&sup->log, "doctor; %s", text);
+		supervisor_report(sup, "note", "doctor: %s", text);
+	}
+	return state != -ETIMEDOUT;
+}
+
+void supervisor_checkup(struct supervisor *sup, bool failed)
+{
+	checkup_tell(sup, failed);
+}
+
+/* A device that hangs would take us with it when we take the device. */
+static int devices_answer(struct supervisor *sup, struct err *err)
+{
+	char what[DOCTOR_ANSWER_BYTES];
+
+	if (checkup_tell(sup, false) ||
+	    !checkup_hangs(&sup->place, &sup->guest, sup->conf, what))
+		return 0;
+	return err_set(err, -EIO,
+		       "reading %.128s does not return: power the host off and "
+		       "on; 'vm passthru doctor' says more",
+		       what);
 }
 
 int supervisor_prepare(struct supervisor *sup, struct err *err)
@@ -342,7 +364,7 @@ int supervisor_prepare(struct supervisor *sup, struct err *err)
 	child_init(&sup->child, sup->loop);
 	rc = conf_prepare(sup, err);
 	if (rc == 0)
-		supervisor_checkup(sup, false);
+		rc = devices_answer(sup, err);
 	if (rc == 0)
 		rc = supervisor_take_devices(sup, err);
 	if (rc == 0)

@@ -118,6 +118,17 @@ timeout 60 "$VM" passthru doctor --json web >hang.json 2>&1 &
 wait $!
 check 'the JSON has the verdict only' \
 	sh -c 'grep -q "\"id\": \"HANGS\"" hang.json && ! grep -q findings hang.json'
+# A start is not taken along.
+fake web <<-'END'
+	say event running
+	exit 1
+END
+VM_DOCTOR_MS=100 timeout 60 "$VM" start web >"$T/start" 2>&1
+check 'a start does not wait for it' grep -q \
+	'! reading .*/0000:01:00.0/config does not return: power' "$T/start"
+check 'its short form says that it did not end' grep -q \
+	"doctor: not done within 100 ms, was reading .*; 'vm passthru doctor web'" \
+	"$T/start"
 mv config "$config"
 
 # A start that fails for a reason of byway's own: the doctor saw none below it.

@@ -110,8 +110,9 @@ static void test_used(void **state)
 	fixture_link(f, "proc/77/fd/9", "/dev/vfio/61");
 	f->log[0] = '\0';
 	assert_int_equal(set(f, 0, &err), -EBUSY);
-	assert_text(err, "0000:01:00.0 (1/0/0): its virtual function "
-			 "0000:01:00.2 (1/0/2) is in use by a process (process 77)");
+	assert_text(err,
+		    "0000:01:00.0 (1/0/0): its virtual function "
+		    "0000:01:00.2 (1/0/2) is in use by a process (process 77)");
 	assert_string_equal(f->log, "");
 	fixture_remove(f, "proc/77");
 	/* The host's: a disk of it is mounted. */
