@@ -21,6 +21,30 @@ int pciview_open(const struct place *place, struct pciview *view)
 	return 0;
 }
 
+int pciview_open_turn(const struct place *place, int *ret_turn,
+		      struct pciview *view)
+{
+	struct err err = {0};
+	int rc = claims_turn(place, &err, ret_turn);
+
+	if (rc < 0 && rc != -ENOENT)
+		return say_error("%s", err.msg);
+	return pciview_open(place, view);
+}
+
+int pciview_open_device(const struct place *place, const char *text,
+			int *ret_turn, struct pciview *view,
+			struct pcidevs *ret_devs)
+{
+	struct err err = {0};
+
+	if (pciview_open_turn(place, ret_turn, view) != 0)
+		return 1;
+	if (pcinames_resolve(&view->names, text, true, &err, ret_devs) < 0)
+		return say_error("%s", err.msg);
+	return 0;
+}
+
 void pciview_close(struct pciview *view)
 {
 	claims_free(&view->claims);

@@ -25,6 +25,16 @@ struct pciview {
 /* Returns 0, or 1 having said why; warns of names and claims that cannot be
  * read, which are left out. */
 int pciview_open(const struct place *place, struct pciview *view);
+/*
+ * The same for a change: no start and no other change looks at devices until
+ * *ret_turn is closed. Where there is no place there are none.
+ */
+int pciview_open_turn(const struct place *place, int *ret_turn,
+		      struct pciview *view);
+/* And finds what `text` means. */
+int pciview_open_device(const struct place *place, const char *text,
+			int *ret_turn, struct pciview *view,
+			struct pcidevs *ret_devs);
 void pciview_close(struct pciview *view);
 #define CLEANUP_PCIVIEW __attribute__((cleanup(pciview_close)))
 

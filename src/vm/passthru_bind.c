@@ -297,16 +297,6 @@ static int persist_forget(const struct pciview *view,
 
 /* ---- commands ---- */
 
-/* No start may look at a device while it is bound or unbound. Where there is
- * no place there are no starts. */
-static int turn_take(const struct place *place, int *ret_turn)
-{
-	struct err err = {0};
-	int rc = claims_turn(place, &err, ret_turn);
-
-	return rc < 0 && rc != -ENOENT ? say_error("%s", err.msg) : 0;
-}
-
 struct reserve_options {
 	unsigned flags;
 	bool group, persist, dry, yes;
@@ -404,7 +394,7 @@ int passthru_reserve(const struct command *cmd, const struct place *place,
 		return 1;
 	if (opts.dry)
 		return 0;
-	if (turn_take(place, &turn) != 0 || pciview_open(place, &view) != 0 ||
+	if (pciview_open_turn(place, &turn, &view) != 0 ||
 	    devices_find(&view.names, argc, argv, &list) != 0 ||
 	    (opts.group && siblings_add(view.host, &list) != 0))
 		return 1;
@@ -424,7 +414,7 @@ int passthru_release(const struct command *cmd, const struct place *place,
 		return 1;
 	if (optind == argc)
 		return release_left(place);
-	if (turn_take(place, &turn) != 0 || pciview_open(place, &view) != 0 ||
+	if (pciview_open_turn(place, &turn, &view) != 0 ||
 	    devices_find(&view.names, argc - optind, argv + optind, &list) != 0)
 		return 1;
 	for (size_t i = 0; i < list.count; i++) {

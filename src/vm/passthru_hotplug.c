@@ -251,15 +251,11 @@ int passthru_attach(const struct command *cmd, const struct place *place,
 	if (argc - optind != 2)
 		return say_usage(cmd, "%s: expected a guest and a device",
 				 cmd->name);
-	if (running_open(place, argv[optind], &guest) != 0)
+	if (running_open(place, argv[optind], &guest) != 0 ||
+	    pciview_open_device(place, argv[optind + 1], &turn, &view, &devs) !=
+		0)
 		return 1;
-	if (claims_turn(place, &err, &turn) < 0)
-		return say_error("%s", err.msg);
-	if (pciview_open(place, &view) != 0)
-		return 1;
-	if (pcinames_resolve(&view.names, argv[optind + 1], true, &err, &devs) <
-		0 ||
-	    control_ask(&guest, CONTROL_SLOTS, "", &err, slots) < 0)
+	if (control_ask(&guest, CONTROL_SLOTS, "", &err, slots) < 0)
 		return say_error("%s", err.msg);
 	if (!slot_find(slots, "empty", slot, sizeof(slot)))
 		return say_error("%s: has no empty slot (%s); set "

@@ -6,15 +6,6 @@
 #include "vm/devlog.h"
 #include "vm/passthru.h"
 
-/* Writers of the names take turns with each other and with starts. */
-static int change_begin(const struct place *place, int *ret_turn)
-{
-	struct err err = {0};
-
-	return claims_turn(place, &err, ret_turn) < 0 ? say_error("%s", err.msg)
-						      : 0;
-}
-
 static int cells_print(struct table *table, int status)
 {
 	struct err err = {0};
@@ -68,10 +59,9 @@ static int name_give(const struct place *place, const char *name,
 	struct err err = {0};
 	size_t all;
 
-	if (change_begin(place, &turn) != 0 || pciview_open(place, &view) != 0)
+	if (pciview_open_device(place, text, &turn, &view, &devs) != 0)
 		return 1;
-	if (pcinames_resolve(&view.names, text, true, &err, &devs) < 0 ||
-	    hostpci_identify(view.host, devs.dev[0], &err, &identity) < 0)
+	if (hostpci_identify(view.host, devs.dev[0], &err, &identity) < 0)
 		return say_error("%s", err.msg);
 	if (hostpci_is_bridge(devs.dev[0]))
 		return say_error(
@@ -102,7 +92,7 @@ static int name_drop(const struct place *place, const char *name, bool pool)
 	struct err err = {0};
 	int rc;
 
-	if (change_begin(place, &turn) != 0 || pciview_open(place, &view) != 0)
+	if (pciview_open_turn(place, &turn, &view) != 0)
 		return 1;
 	conf = pool ? view.names.pools : view.names.names;
 	if (!pciname_valid(name) || !conf_get(conf, "%s", name))
@@ -200,7 +190,7 @@ static int pool_make(const struct place *place, const char *pool, int count,
 	CLEANUP_FREE char *text = NULL;
 	struct err err = {0};
 
-	if (change_begin(place, &turn) != 0 || pciview_open(place, &view) != 0)
+	if (pciview_open_turn(place, &turn, &view) != 0)
 		return 1;
 	for (int i = 0; i < count; i++) {
 		struct pcidevs devs;

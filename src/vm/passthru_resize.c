@@ -54,14 +54,10 @@ static int resize(const struct place *place, const char *text,
 	const struct claim *claim;
 	struct pcidevs devs;
 	struct err err = {0};
-	int rc = claims_turn(place, &err, &turn);
+	int rc;
 
-	if (rc < 0 && rc != -ENOENT)
-		return say_error("%s", err.msg);
-	if (pciview_open(place, &view) != 0)
+	if (pciview_open_device(place, text, &turn, &view, &devs) != 0)
 		return 1;
-	if (pcinames_resolve(&view.names, text, true, &err, &devs) < 0)
-		return say_error("%s", err.msg);
 	/* Of a slot the first function's, as with passthruN_options. */
 	dev = devs.dev[0];
 	claim = claims_find(&view.claims, dev->bdf);

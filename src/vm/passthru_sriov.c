@@ -63,14 +63,9 @@ static int vfs_make(const struct place *place, const char *text, unsigned count,
 	CLEANUP_PCIVIEW struct pciview view = {0};
 	struct pcidevs devs;
 	struct err err = {0};
-	int rc = claims_turn(place, &err, &turn);
 
-	if (rc < 0 && rc != -ENOENT)
-		return say_error("%s", err.msg);
-	if (pciview_open(place, &view) != 0)
+	if (pciview_open_device(place, text, &turn, &view, &devs) != 0)
 		return 1;
-	if (pcinames_resolve(&view.names, text, true, &err, &devs) < 0)
-		return say_error("%s", err.msg);
 	if (devs.count > 1)
 		return say_error("%s: means %zu functions; expected one", text,
 				 devs.count);
