@@ -274,10 +274,11 @@ static int iova_check(const struct vfio_ctx *ctx,
 	return gmem_for_each(ctx->params.gmem, range_check, &check);
 }
 
-static int iommu_check(const struct vfio_ctx *ctx, struct err *err)
+/* With its capabilities; to be freed. */
+static int iommu_info(const struct vfio_ctx *ctx, struct err *err,
+		      struct vfio_iommu_type1_info **ret_info)
 {
-	struct vfio_iommu_type1_info head = {.argsz = sizeof(head)};
-	CLEANUP_FREE struct vfio_iommu_type1_info *info = NULL;
+	struct vfio_iommu_type1_info head = {.argsz = sizeof(head)}, *info;
 	uint32_t size;
 	int r;
 
@@ -290,10 +291,38 @@ static int iommu_check(const struct vfio_ctx *ctx, struct err *err)
 		return err_set(err, -ENOMEM, "vfio: out of memory");
 	info->argsz = size;
 	r = container_ioctl(ctx, VFIO_IOMMU_GET_INFO, info);
-	if (r < 0)
-		return err_sys(err, r, "vfio: what the IOMMU can do");
 	info->argsz = size;
-	return iova_check(ctx, info, err);
+	if (r < 0) {
+		free(info);
+		return err_sys(err, r, "vfio: what the IOMMU can do");
+	}
+	*ret_info = info;
+	return 0;
+}
+
+static int iommu_check(const struct vfio_ctx *ctx, struct err *err)
+{
+	CLEANUP_FREE struct vfio_iommu_type1_info *info = NULL;
+	int r = iommu_info(ctx, err, &info);
+
+	return r ? r : iova_check(ctx, info, err);
+}
+
+uint32_t vfio_container_maps_left(const struct vfio_ctx *ctx)
+{
+	CLEANUP_FREE struct vfio_iommu_type1_info *info = NULL;
+	const struct vfio_iommu_type1_info_dma_avail *cap = NULL;
+
+	if (iommu_info(ctx, NULL, &info) == 0 &&
+	    (info->flags & VFIO_IOMMU_INFO_CAPS))
+		cap =
+		    (const void *)find_cap(info, info->argsz, info->cap_offset,
+					   VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+	if (!cap || info->argsz - (size_t)((const uint8_t *)cap -
+					   (const uint8_t *)info) <
+			sizeof(*cap))
+		return UINT32_MAX;
+	return cap->avail;
 }
 
 /* ---- guest RAM ---- */

@@ -185,22 +185,70 @@ int vfio_rom_create(struct vfio_device *d, const char *path, struct err *err)
 }
 
 /* The kernel lets the ROM be read while the device decodes memory. */
-static void rom_load(struct vfio_device *d)
+static size_t rom_fetch(const struct vfio_device *d, uint8_t *buf)
 {
 	const struct vfio_region *region =
 	    &d->region[VFIO_PCI_ROM_REGION_INDEX];
 	const struct vfio_ops *ops = d->ops;
-	struct rom_info info;
 	uint64_t done = 0;
 	ssize_t n;
 
 	while (done < region->size) {
-		n = ops->pread(ops->ctx, d->fd, d->rom.image + done,
-			       region->size - done, region->offset + done);
+		n = ops->pread(ops->ctx, d->fd, buf + done, region->size - done,
+			       region->offset + done);
 		if (n <= 0)
 			break;
 		done += (uint64_t)n;
 	}
+	return done;
+}
+
+static void info_describe(const struct vfio_device *d,
+			  const struct rom_info *info, char *buf, size_t size)
+{
+	static const char *const faults[] = {
+	    [ROM_NO_SIGNATURE] = "ROM: no 55 aa signature",
+	    [ROM_NO_PCIR] = "ROM: no PCI data structure",
+	    [ROM_NO_LENGTH] = "ROM: an image of 0 bytes",
+	    [ROM_CUT_OFF] = "ROM: cut off",
+	};
+
+	if (info->fault)
+		snprintf(buf, size, "%s", faults[info->fault]);
+	else if (info->ids_differ)
+		snprintf(buf, size, "ROM: for %04x:%04x", info->vendor,
+			 info->device);
+	else if ((d->host.bar[PCI_BAR_ROM].flags & IORESOURCE_ROM_SHADOW) ||
+		 rom_is_shadow(info))
+		snprintf(buf, size, "ROM: the copy of the host's firmware");
+	else
+		snprintf(buf, size, "ROM: %s%s%s%s", info->bios ? "BIOS" : "",
+			 info->bios && info->uefi ? ", " : "",
+			 info->uefi ? "UEFI" : "",
+			 info->checksum_bad ? ", with a wrong checksum" : "");
+}
+
+void vfio_rom_describe(const struct vfio_device *d, char *buf, size_t size)
+{
+	CLEANUP_FREE uint8_t *bytes = NULL;
+	struct rom_info info;
+
+	buf[0] = '\0';
+	if (!rom_readable(d))
+		return;
+	bytes = calloc(1, d->region[VFIO_PCI_ROM_REGION_INDEX].size);
+	if (!bytes)
+		return;
+	rom_inspect(bytes, rom_fetch(d, bytes), d->host.vendor, d->host.device,
+		    &info);
+	info_describe(d, &info, buf, size);
+}
+
+static void rom_load(struct vfio_device *d)
+{
+	struct rom_info info;
+	size_t done = rom_fetch(d, d->rom.image);
+
 	rom_loaded(d, done);
 	rom_inspect(d->rom.image, done, d->host.vendor, d->host.device, &info);
 	if (d->host.bar[PCI_BAR_ROM].flags & IORESOURCE_ROM_SHADOW)

@@ -50,7 +50,9 @@ static void tell(struct selftest *t, enum probe_step step,
 static int step_open(struct selftest *t)
 {
 	struct vfio_device *d = t->d;
+	char maps[32] = "";
 	struct err err = {0};
+	uint32_t left;
 	int r = vfio_device_open(d, &err);
 
 	if (!r)
@@ -60,10 +62,23 @@ static int step_open(struct selftest *t)
 		return r;
 	}
 	vfio_verify_baseline(d);
+	left = vfio_container_maps_left(d->ctx);
+	if (left != UINT32_MAX)
+		snprintf(maps, sizeof(maps), " (%u more can be)", left);
 	tell(t, PROBE_OPEN, PROBE_OK,
-	     "group %d, a page of memory mapped, the device opened",
-	     d->host.iommu_group);
+	     "group %d, a page of memory mapped%s, the device opened",
+	     d->host.iommu_group, maps);
 	return 0;
+}
+
+/* With memory decoding, without which the kernel shows no ROM. */
+static void rom_look(const struct vfio_device *d, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (vfio_config_set_command(d, PCI_COMMAND_MEMORY) == 0)
+		vfio_rom_describe(d, buf, size);
+	if (vfio_config_set_command(d, 0) < 0)
+		buf[0] = '\0';
 }
 
 /* Does VFIO show each BAR that the host has? */
@@ -71,6 +86,7 @@ static int step_regions(struct selftest *t)
 {
 	const struct vfio_device *d = t->d;
 	unsigned shown = 0;
+	char rom[64];
 
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		if (!d->host.bar[i].size || !d->host.bar[i].start)
@@ -82,8 +98,9 @@ static int step_regions(struct selftest *t)
 		}
 		shown++;
 	}
-	tell(t, PROBE_REGIONS, PROBE_OK, "%u BAR%s", shown,
-	     shown == 1 ? "" : "s");
+	rom_look(d, rom, sizeof(rom));
+	tell(t, PROBE_REGIONS, PROBE_OK, "%u BAR%s%s%s", shown,
+	     shown == 1 ? "" : "s", rom[0] ? ", " : "", rom);
 	return 0;
 }
 

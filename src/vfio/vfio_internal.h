@@ -90,6 +90,8 @@ MUST_CHECK int vfio_container_attach(struct vfio_ctx *ctx,
 				     struct err *err,
 				     struct vfio_group **ret_group);
 void vfio_container_detach(struct vfio_ctx *ctx, struct vfio_group *group);
+/* How many more maps the host allows; UINT32_MAX before Linux 5.10. */
+uint32_t vfio_container_maps_left(const struct vfio_ctx *ctx);
 MUST_CHECK int vfio_container_open_device(struct vfio_ctx *ctx,
 					  struct vfio_group *group,
 					  const char *bdf, struct err *err,
@@ -353,6 +355,11 @@ void vfio_events_destroy(struct vfio_device *d);
 /* From `path` when given, else from the device when it can be read. */
 MUST_CHECK int vfio_rom_create(struct vfio_device *d, const char *path,
 			       struct err *err);
+/*
+ * What the device's own ROM holds, for people: "ROM: BIOS, UEFI", "ROM: no 55
+ * aa signature"; "" when it has none, or one that must not be read.
+ */
+void vfio_rom_describe(const struct vfio_device *d, char *buf, size_t size);
 void vfio_rom_destroy(struct vfio_device *d);
 void vfio_rom_moved(struct vfio_device *d, bool on);
 uint64_t vfio_rom_read(struct vfio_device *d, uint64_t off, unsigned size);

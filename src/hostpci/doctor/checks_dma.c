@@ -9,7 +9,9 @@
 #define CAP_IPC_LOCK 14
 #define THP	     "sys/kernel/mm/transparent_hugepage/enabled"
 #define TYPE1	     "sys/module/vfio_iommu_type1/parameters"
-#define ENTRY_LIMIT  65535
+/* Memory below and above 4 GiB, flash, and a card's BARs for others. */
+#define ENTRIES_NEEDED 16
+#define ENTRY_LIMIT    65535
 
 /* "MemAvailable:   123 kB" or "Uid:\t0" of a file; `none` when not there. */
 static long long line_value(struct exam *x, const char *path, const char *key,
@@ -101,15 +103,17 @@ void check_dma_entries(struct exam *x)
 {
 	long long limit =
 	    fact_number(x->f, ENTRY_LIMIT, TYPE1 "/dma_entry_limit");
+	struct finding *finding;
 
 	if (limit >= ENTRY_LIMIT)
 		return;
-	proof_file(x,
-		   found(x,
-			 "VFIO may map %lld ranges only, the kernel's own "
-			 "limit is %d",
-			 limit, ENTRY_LIMIT),
-		   TYPE1 "/dma_entry_limit");
+	finding = found(x,
+			"VFIO may map %lld ranges only, the kernel's own "
+			"limit is %d",
+			limit, ENTRY_LIMIT);
+	proof_file(x, finding, TYPE1 "/dma_entry_limit");
+	if (limit < ENTRIES_NEEDED)
+		finding->severity = SEVERITY_BLOCKS;
 }
 
 /* --- the guest's address space ---------------------------------------- */

@@ -10,8 +10,11 @@
 static int iommu_info(struct fake_kernel *k, struct vfio_iommu_type1_info *info)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap = (void *)(info + 1);
-	uint32_t need = (uint32_t)(sizeof(*info) + sizeof(*cap) +
-				   k->iovas * sizeof(cap->iova_ranges[0]));
+	uint32_t ranges =
+	    (uint32_t)(sizeof(*cap) + k->iovas * sizeof(cap->iova_ranges[0]));
+	struct vfio_iommu_type1_info_dma_avail *avail =
+	    (void *)((uint8_t *)cap + ranges);
+	uint32_t need = (uint32_t)(sizeof(*info) + ranges + sizeof(*avail));
 
 	info->flags = VFIO_IOMMU_INFO_PGSIZES;
 	info->iova_pgsizes = 0x40201000;
@@ -26,7 +29,10 @@ static int iommu_info(struct fake_kernel *k, struct vfio_iommu_type1_info *info)
 	info->cap_offset = sizeof(*info);
 	cap->header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
 	cap->header.version = 1;
-	cap->header.next = 0;
+	cap->header.next = (uint32_t)sizeof(*info) + ranges;
+	avail->header = (struct vfio_info_cap_header){
+	    .id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1};
+	avail->avail = FAKE_MAPS - k->maps;
 	cap->nr_iovas = k->iovas;
 	memcpy(cap->iova_ranges, k->iova, k->iovas * sizeof(k->iova[0]));
 	return 0;

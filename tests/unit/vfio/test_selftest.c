@@ -69,6 +69,58 @@ static void test_well(void **state UNUSED)
 	world_fini(&w);
 }
 
+/* What the device's ROM holds; how many maps the host allows. */
+static void rom_is(const char *ids, const char *said)
+{
+	struct fake_device *dev = fake_e1000e();
+	uint8_t *rom = dev->region[VFIO_PCI_ROM_REGION_INDEX].data;
+	struct heard heard;
+	struct err err = {0};
+	struct world w;
+
+	if (ids) {
+		rom[2] = 1; /* its length as a BIOS has it, in 512 bytes */
+		rom[0x18] = 0x1c;
+		memcpy(rom + 0x1c, "PCIR", 4);
+		memcpy(rom + 0x20, ids, 4);
+		rom[0x1c + 0x10] = 1;
+		rom[0x1c + 0x15] = 0x80; /* the last */
+		for (unsigned i = 0; i < 511; i++)
+			rom[511] = (uint8_t)(rom[511] - rom[i]);
+	}
+	begin(&w, dev);
+	assert_int_equal(selftest(&w, &heard, &err), 0);
+	assert_non_null(strstr(heard.text, said));
+	assert_int_equal(dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY, 0);
+	world_fini(&w);
+}
+
+static void test_rom(void **state UNUSED)
+{
+	rom_is(NULL, "regions ok 4 BARs, ROM: no PCI data structure\n");
+	rom_is("\x86\x80\xd3\x10", "regions ok 4 BARs, ROM: BIOS\n");
+	rom_is("\x86\x80\x33\x15", "regions ok 4 BARs, ROM: for 8086:1533\n");
+}
+
+static void test_maps_left(void **state UNUSED)
+{
+	struct fake_device *dev = fake_nvme();
+	struct heard heard;
+	struct err err = {0};
+	struct world w;
+
+	world_init(&w);
+	fake_device_place(dev, 3, 0, 0, 12);
+	fake_kernel_add(&w.kernel, dev);
+	w.kernel.iovas = 1;
+	w.kernel.iova[0] = (struct vfio_iova_range){0, MIB(1) * MIB(1)};
+	world_start(&w);
+	assert_int_equal(selftest(&w, &heard, &err), 0);
+	assert_non_null(strstr(heard.text, " mapped ("));
+	assert_non_null(strstr(heard.text, " more can be), the device opened"));
+	world_fini(&w);
+}
+
 static void test_dead_after_reset(void **state UNUSED)
 {
 	struct fake_device *dev = fake_nvme();
@@ -131,6 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_well),
+	    cmocka_unit_test(test_rom),
+	    cmocka_unit_test(test_maps_left),
 	    cmocka_unit_test(test_dead_after_reset),
 	    cmocka_unit_test(test_dead),
 	    cmocka_unit_test(test_no_remapping),
