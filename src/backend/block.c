@@ -14,6 +14,7 @@
 
 #include "backend/block_internal.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define WORKER_STACK_BYTES (64u << 10)
 
@@ -127,29 +128,12 @@ static void *worker_main(void *ctx)
 
 static int worker_start(struct block *block)
 {
-	long least = sysconf(_SC_THREAD_STACK_MIN);
-	size_t stack =
-	    MAX((size_t)WORKER_STACK_BYTES,
-		least > 0 ? (size_t)least + WORKER_STACK_BYTES / 2 : 0);
-	pthread_attr_t attr;
-	sigset_t all;
-	int r;
+	int r = thread_start(WORKER_STACK_BYTES, worker_main, block,
+			     &block->worker[block->workers]);
 
-	r = pthread_attr_init(&attr);
-	if (r)
-		return -r;
-	/* Signals are the main thread's business. */
-	sigfillset(&all);
-	r = pthread_attr_setsigmask_np(&attr, &all);
-	if (!r)
-		r = pthread_attr_setstacksize(&attr, stack);
-	if (!r)
-		r = pthread_create(&block->worker[block->workers], &attr,
-				   worker_main, block);
-	pthread_attr_destroy(&attr);
 	if (!r)
 		block->workers++;
-	return -r;
+	return r;
 }
 
 /* Lock held. Negative errno: nobody is there to do it. */

@@ -105,6 +105,13 @@ void block_close(struct block *block); /* drains; NULL allowed */
 extern const char *const block_options[];
 
 /*
+ * The options of a model with one disk, whose first word is the file:
+ * "/path,ro" or "path=/x,ro". `model` is for messages.
+ */
+MUST_CHECK int block_parse(struct cfg *node, const char *model,
+			   const char *opts, struct err *err);
+
+/*
  * Serial number of a disk: `ser=` of up to `max` characters (16 or more), or
  * one that stays the same for the same path, or `place` where there is none.
  * ret_serial has max + 1 bytes and is untouched on failure.

@@ -474,26 +474,9 @@ static int blk_create(const struct model_env *env, struct pci_addr addr,
 	return r;
 }
 
-/* The first word is the file, as in "-s 4,virtio-blk,/path,ro". */
 static int blk_parse(struct cfg *node, const char *opts, struct err *err)
 {
-	size_t len = strcspn(opts, ",");
-	char path[CFG_VALUE_MAX];
-	int r;
-
-	if (len >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG,
-			       "virtio-blk: path of more than %d characters",
-			       CFG_VALUE_MAX - 1);
-	memcpy(path, opts, len);
-	path[len] = '\0';
-	/* "path=/x" or another option first is taken as such. */
-	if (len == 0 || (path[0] != '/' && strchr(path, '=')))
-		return cfg_set_list(node, opts, err);
-	r = cfg_set(node, "path", path, err);
-	if (!r && opts[len] == ',')
-		r = cfg_set_list(node, opts + len + 1, err);
-	return r;
+	return block_parse(node, "virtio-blk", opts, err);
 }
 
 const struct pci_model virtio_blk_model = {

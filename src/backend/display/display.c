@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
@@ -19,6 +18,7 @@
 
 #include "backend/display/display_internal.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define STACK_BYTES (1u << 20)
 
@@ -42,25 +42,6 @@ static void deadline_passed(void *ctx)
 		(void)shutdown(viewer->hold_fd, SHUT_RDWR);
 }
 
-static int thread_start(struct viewer *viewer)
-{
-	pthread_attr_t attr;
-	sigset_t all;
-	int r = pthread_attr_init(&attr);
-
-	if (r)
-		return -r;
-	/* Signals are the main thread's business. */
-	sigfillset(&all);
-	r = pthread_attr_setsigmask_np(&attr, &all);
-	if (!r)
-		r = pthread_attr_setstacksize(&attr, STACK_BYTES);
-	if (!r)
-		r = pthread_create(&viewer->thread, &attr, viewer_main, viewer);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 /* Consumes fd, also when it fails. */
 static int viewer_start(struct viewer *viewer, int fd)
 {
@@ -80,7 +61,7 @@ static int viewer_start(struct viewer *viewer, int fd)
 	viewer->authenticated = viewer->refused = viewer->key_ack_due = false;
 	viewer->pointed = false;
 	viewer->x = viewer->y = viewer->buttons = 0;
-	r = thread_start(viewer);
+	r = thread_start(STACK_BYTES, viewer_main, viewer, &viewer->thread);
 	if (r) {
 		close(fd);
 		close(viewer->hold_fd);

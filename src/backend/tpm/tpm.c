@@ -18,6 +18,7 @@
 
 #include "backend/tpm/tpm_internal.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "spec/tpm.h"
 
 #define WORKER_STACK_BYTES (64u << 10)
@@ -160,25 +161,11 @@ static void *worker_main(void *ctx)
 
 static int worker_start(struct tpm *tpm)
 {
-	long least = sysconf(_SC_THREAD_STACK_MIN);
-	pthread_attr_t attr;
-	sigset_t all;
-	int r = pthread_attr_init(&attr);
+	int r =
+	    thread_start(WORKER_STACK_BYTES, worker_main, tpm, &tpm->worker);
 
-	if (r)
-		return -r;
-	/* Signals are the main thread's business. */
-	sigfillset(&all);
-	r = pthread_attr_setsigmask_np(&attr, &all);
-	if (!r)
-		r = pthread_attr_setstacksize(
-		    &attr,
-		    WORKER_STACK_BYTES + (least > 0 ? (size_t)least : 0));
-	if (!r)
-		r = pthread_create(&tpm->worker, &attr, worker_main, tpm);
-	pthread_attr_destroy(&attr);
 	tpm->started = r == 0;
-	return -r;
+	return r;
 }
 
 int tpm_submit(struct tpm *tpm, struct tpm_req *req)

@@ -35,6 +35,7 @@
 
 #include "base/holder.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "dev/firmware/flash_internal.h"
 
 #define QUIET_MS	   500u
@@ -165,25 +166,11 @@ static void *worker_main(void *ctx)
 
 static int worker_start(struct cells *cells)
 {
-	long least = sysconf(_SC_THREAD_STACK_MIN);
-	pthread_attr_t attr;
-	sigset_t all;
-	int r = pthread_attr_init(&attr);
+	int r = thread_start(WORKER_STACK_BYTES, worker_main, cells,
+			     &cells->worker);
 
-	if (r)
-		return -r;
-	/* Signals are the main thread's business. */
-	sigfillset(&all);
-	r = pthread_attr_setsigmask_np(&attr, &all);
-	if (!r)
-		r = pthread_attr_setstacksize(
-		    &attr,
-		    WORKER_STACK_BYTES + (least > 0 ? (size_t)least : 0));
-	if (!r)
-		r = pthread_create(&cells->worker, &attr, worker_main, cells);
-	pthread_attr_destroy(&attr);
 	cells->working = r == 0;
-	return -r;
+	return r;
 }
 
 /* Lock held. */

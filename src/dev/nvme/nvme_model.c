@@ -325,26 +325,9 @@ static int nvme_create(const struct model_env *env, struct pci_addr addr,
 	return r;
 }
 
-/* The first word is the file, as in "-s 5,nvme,/path,ro". */
 static int nvme_parse(struct cfg *node, const char *opts, struct err *err)
 {
-	size_t len = strcspn(opts, ",");
-	char path[CFG_VALUE_MAX];
-	int r;
-
-	if (len >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG,
-			       "nvme: path of more than %d characters",
-			       CFG_VALUE_MAX - 1);
-	memcpy(path, opts, len);
-	path[len] = '\0';
-	/* "ram=64" or another option first is taken as such. */
-	if (len == 0 || (path[0] != '/' && strchr(path, '=')))
-		return cfg_set_list(node, opts, err);
-	r = cfg_set(node, "path", path, err);
-	if (!r && opts[len] == ',')
-		r = cfg_set_list(node, opts + len + 1, err);
-	return r;
+	return block_parse(node, "nvme", opts, err);
 }
 
 const struct pci_model nvme_model = {
