@@ -5,10 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "backend/display/display_internal.h"
+#include "backend/unixsock.h"
 #include "base/cfg.h"
 
 #define BACKLOG	    4
@@ -129,72 +128,19 @@ static int listen_tcp(struct display *display, const char *text,
 	return r;
 }
 
-/* A socket nobody answers at was left by a killed process: removed. */
-static int clear_stale(const char *path, const struct sockaddr_un *addr,
-		       struct err *err)
-{
-	CLEANUP_CLOSE int fd = -1;
-	struct stat st;
-
-	if (lstat(path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, -EEXIST,
-			       "screen: %s exists and is not a socket; remove"
-			       " it or choose another path",
-			       path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(err, -errno, "screen: cannot make a socket");
-	if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ||
-	    errno != ECONNREFUSED)
-		return err_set(err, -EADDRINUSE,
-			       "screen: another process listens on %s; stop it"
-			       " or choose another path",
-			       path);
-	if (unlink(path))
-		return err_sys(err, -errno,
-			       "screen: cannot replace the stale socket %s",
-			       path);
-	return 0;
-}
-
 static int listen_unix(struct display *display, const char *path,
 		       struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	CLEANUP_CLOSE int fd = -1;
-	int r;
+	int r = unixsock_bind(path, err, &fd);
 
-	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return err_set(err, -ENAMETOOLONG,
-			       "screen: unix=%s: the path must have 1 to %zu"
-			       " bytes",
-			       path, sizeof(addr.sun_path) - 1);
-	memcpy(addr.sun_path, path, strlen(path));
-	r = clear_stale(path, &addr, err);
 	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(err, -errno, "screen: cannot make a socket");
-	/* Before bind(): the entry never exists with wider permissions. */
-	if (fchmod(fd, 0600))
-		return err_sys(err, -errno, "screen: cannot protect %s", path);
+		return err_prefix(err, "screen");
 	display->where = strdup(path);
 	display->unix_path = strdup(path);
-	if (!display->where || !display->unix_path)
-		r = err_set(err, -ENOMEM, "screen: out of memory");
-	else if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)))
-		r = err_set(err, -errno,
-			    "screen: cannot listen on %s: %s; the directory"
-			    " must exist and be writable",
-			    path, strerror(errno));
-	if (r) {
-		/* Not ours to remove. */
-		free(display->unix_path);
-		display->unix_path = NULL;
-		return r;
+	if (!display->where || !display->unix_path) {
+		unlink(path);
+		return err_set(err, -ENOMEM, "screen: out of memory");
 	}
 	if (listen(fd, BACKLOG))
 		return err_sys(err, -errno, "screen: cannot listen on %s",

@@ -239,7 +239,8 @@ static void a_live_socket_is_left_alone(void **state)
 	char sentence[256];
 
 	snprintf(sentence, sizeof(sentence),
-		 "screen: another process listens on %s; stop it or choose"
+		 "screen: cannot listen on %s: another process listens there; "
+		 "stop it or choose"
 		 " another path",
 		 stage->socket);
 	refuse(stage, params.where, sentence);
@@ -258,7 +259,8 @@ static void a_file_is_left_alone(void **state)
 	assert_non_null(file);
 	fclose(file);
 	snprintf(sentence, sizeof(sentence),
-		 "screen: %s exists and is not a socket; remove it or choose"
+		 "screen: cannot listen on %s: the file exists and is not a "
+		 "socket; remove it or choose"
 		 " another path",
 		 stage->socket);
 	refuse(stage, params.where, sentence);
