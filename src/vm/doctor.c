@@ -150,6 +150,7 @@ static int report_write(struct job *job, struct doctor *doctor)
 		unlink(job->report);
 		return say_error("%s: could not be written", job->report);
 	}
+	fprintf(stderr, "The report is in %s.\n", job->report);
 	return 0;
 }
 

@@ -73,7 +73,7 @@ static const struct command commands[] = {
      "-v      also group, driver, reset methods, guest, name, link and BARs\n"
      "--json  all that is known, for programs\n"
      "--svg   a picture of the buses and who has what\n"
-     "Commands: reserve, release, name, pool, history, clear, accept,\n"
+     "Commands: reserve, release, name, pool, history, clear, accept, resize,\n"
      "attach, detach, sriov, doctor (which layer keeps a device from\n"
      "working: vm-doctor(8)).\n"
      "'vm passthru command -h' tells more.",

@@ -89,18 +89,23 @@ void passthru_instance(const struct hostpci *host, size_t index, char *buf,
 static int list_plain(const struct place *place)
 {
 	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	char instance[PASSTHRU_INSTANCE_MAX];
 	struct err err = {0};
+	int width = 10; /* as in vm-bhyve, where no name is longer */
 
 	if (hostpci_open(place->host_root, &err, &host) < 0)
 		return say_error("%s", err.msg);
-	printf("%-10s %-12s %-12s %s\n", "DEVICE", "BHYVE ID", "READY",
+	for (size_t i = 0; i < hostpci_count(host); i++) {
+		passthru_instance(host, i, instance, sizeof(instance));
+		width = MAX(width, (int)strlen(instance));
+	}
+	printf("%-*s %-12s %-12s %s\n", width, "DEVICE", "BHYVE ID", "READY",
 	       "DESCRIPTION");
 	for (size_t i = 0; i < hostpci_count(host); i++) {
 		const struct hostpci_dev *dev = hostpci_at(host, i);
-		char instance[PASSTHRU_INSTANCE_MAX];
 
 		passthru_instance(host, i, instance, sizeof(instance));
-		printf("%-10s %-12s %-12s %s\n", instance, device_id(dev),
+		printf("%-*s %-12s %-12s %s\n", width, instance, device_id(dev),
 		       hostpci_ready(dev) ? "Yes" : "No",
 		       hostpci_device_name(dev));
 	}

@@ -117,6 +117,8 @@ static void device_print(const struct doctor *doctor, const struct pen *pen,
 			snprintf(doctor->request.watch, DOCTOR_WATCH_BYTES,
 				 "the names of devices (pci.ids)");
 		name = hostpci_device_name(d->dev);
+		if (strcmp(name, "-") == 0)
+			name = ""; /* nobody knows it */
 	}
 	snprintf(line, sizeof(line), "%s, %04x:%04x%s%s", DEV_NAME(d),
 		 d->dev->vendor, d->dev->device, name[0] ? ", " : "", name);
