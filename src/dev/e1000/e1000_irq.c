@@ -9,6 +9,10 @@
  *   the first (317453, 13.4.44 and 13.4.30).
  * - ITR is the least time between two rises of the line (13.4.17).
  *
+ * Received frames set their causes one by one, as they come, and the line
+ * follows at the end of the back end's turn: a guest that is in its handler
+ * meanwhile finds them, and the others cost it one interrupt.
+ *
  * One timer serves all: it is armed for the earliest of the deadlines and, when
  * it fires, looks at what is due. A deadline that moved away meanwhile costs a
  * look, not a call for each frame. When the line rises for whatever reason, the
@@ -31,7 +35,7 @@ static void arm(struct e1000 *e, uint64_t at_ns, uint64_t now)
 	ev_timer_arm(irq->timer, at_ns > now ? at_ns - now : 0);
 }
 
-static void add_bits(struct e1000 *e, uint32_t bits)
+void e1000_cause_add(struct e1000 *e, uint32_t bits)
 {
 	e1000_set(e, E1000_ICR, e1000_get(e, E1000_ICR) | bits);
 }
@@ -39,7 +43,7 @@ static void add_bits(struct e1000 *e, uint32_t bits)
 static void late_now(struct e1000 *e, struct e1000_late *late, uint32_t bit)
 {
 	if (late->due_ns)
-		add_bits(e, bit);
+		e1000_cause_add(e, bit);
 	late->due_ns = 0;
 }
 
@@ -78,7 +82,7 @@ void e1000_irq_update(struct e1000 *e)
 
 void e1000_cause(struct e1000 *e, uint32_t bits)
 {
-	add_bits(e, bits);
+	e1000_cause_add(e, bits);
 	e1000_irq_update(e);
 }
 
@@ -91,7 +95,7 @@ void e1000_cause_late(struct e1000 *e, uint32_t bit)
 	uint64_t now;
 
 	if (!delay) {
-		e1000_cause(e, bit);
+		e1000_cause_add(e, bit);
 		return;
 	}
 	now = now_ns(e);
