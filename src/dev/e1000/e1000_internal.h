@@ -129,8 +129,9 @@ struct e1000_late {
 
 struct e1000_irq {
 	struct ev_timer *timer;
-	uint64_t armed_ns;   /* the timer's deadline, 0: none */
-	uint64_t allowed_ns; /* throttling: not raised before */
+	uint64_t armed_ns;  /* the timer's deadline, 0: none */
+	bool raised;	    /* ever since the reset */
+	uint64_t raised_ns; /* the last time: throttling counts from it */
 	struct e1000_late tx, rx;
 };
 

@@ -7,7 +7,8 @@
  * - A descriptor sent with IDE, and a received frame, set their cause after
  *   TIDV or RDTR, started anew by each, but not later than TADV or RADV after
  *   the first (317453, 13.4.44 and 13.4.30).
- * - ITR is the least time between two rises of the line (13.4.17).
+ * - ITR is the least time between two rises of the line (13.4.17). The first
+ *   after a longer silence is not put off.
  *
  * Received frames set their causes one by one, as they come, and the line
  * follows at the end of the back end's turn: a guest that is in its handler
@@ -52,16 +53,14 @@ static bool throttle(struct e1000 *e)
 {
 	uint64_t interval =
 	    (uint64_t)e1000_get(e, E1000_ITR) * E1000_ITR_UNIT_NS;
-	uint64_t now;
+	uint64_t now = now_ns(e), allowed = e->irq.raised_ns + interval;
 
-	if (!interval)
-		return true;
-	now = now_ns(e);
-	if (now < e->irq.allowed_ns) {
-		arm(e, e->irq.allowed_ns, now);
+	if (e->irq.raised && now < allowed) {
+		arm(e, allowed, now);
 		return false;
 	}
-	e->irq.allowed_ns = now + interval;
+	e->irq.raised = true;
+	e->irq.raised_ns = now;
 	return true;
 }
 
@@ -142,6 +141,6 @@ void e1000_irq_reset(struct e1000 *e)
 	/* An armed timer fires once more and finds nothing due. */
 	e->irq.tx = (struct e1000_late){0};
 	e->irq.rx = (struct e1000_late){0};
-	e->irq.allowed_ns = 0;
+	e->irq.raised = false;
 	pci_intx_set(&e->pci, false);
 }

@@ -663,6 +663,38 @@ static void test_turn_reset(void **state)
 	assert_int_equal(c->fake.rises[GSI], 2);
 }
 
+/* ITR holds turns apart; the first after a silence is not put off. */
+static void test_turn_throttled(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60];
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	reg_put(c, E1000_ITR, 100);
+	fake_advance(&c->fake, NS_PER_MS);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_int_equal(c->fake.rises[GSI], 1);
+	reg_get(c, E1000_ICR);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_true(wire(c, frame, sizeof(frame)));
+	fake_advance(&c->fake, 100 * 256 - 1);
+	assert_int_equal(c->fake.rises[GSI], 1);
+	fake_advance(&c->fake, 1);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	reg_get(c, E1000_ICR);
+	/* Another interval counts from the same rise. */
+	assert_true(wire(c, frame, sizeof(frame)));
+	reg_put(c, E1000_ITR, 50);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	fake_advance(&c->fake, 50 * 256);
+	assert_int_equal(c->fake.rises[GSI], 3);
+	reg_get(c, E1000_ICR);
+	fake_advance(&c->fake, 50 * 256);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_int_equal(c->fake.rises[GSI], 4);
+}
+
 /* ---- off, and nonsense ---- */
 
 static void test_off(void **state)
@@ -787,6 +819,7 @@ int main(void)
 	    T(test_turn_masked),
 	    T(test_turn_full),
 	    T(test_turn_reset),
+	    T(test_turn_throttled),
 	    T(test_off),
 	    T(test_reset_while_waiting),
 	    T(test_bad_ring),
