@@ -83,10 +83,11 @@ static int unknown(const char *backend, struct err *err)
 	    backend, backend);
 }
 
-int net_open(struct cfg *node, struct evloop *loop, net_receive_fn *receive,
-	     void *ctx, struct err *err, struct net **ret_net)
+int net_open(struct cfg *node, struct evloop *loop,
+	     const struct net_receiver *to, void *ctx, struct err *err,
+	     struct net **ret_net)
 {
-	const struct net like = {.loop = loop, .receive = receive, .ctx = ctx};
+	const struct net like = {.loop = loop, .to = to, .ctx = ctx};
 	char backend[64];
 	int r;
 

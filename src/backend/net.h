@@ -9,10 +9,15 @@
  * Frames carry a struct virtio_net_hdr_v1 (12 bytes) in front when
  * net_set_vnet_hdr() was accepted, else nothing.
  *
- * Threads: receive callbacks run on the event loop's thread, never inside
- * another function of this header, so they may take the lock under which the
- * owner calls those. open and close on that thread or while it does not run,
- * net_send() from one thread at a time, the rest from any thread.
+ * Frames come in turns: what is there when the event loop looks, up to a limit.
+ * A NIC puts each into the guest's memory at once and interrupts the guest when
+ * the turn ends, so that a burst costs one interrupt, and a frame that comes
+ * alone waits for nothing but a look whether it does.
+ *
+ * Threads: the functions of a net_receiver run on the event loop's thread,
+ * never inside another function of this header, so they may take the lock under
+ * which the owner calls those. open and close on that thread or while it does
+ * not run, net_send() from one thread at a time, the rest from any thread.
  * Limits: frames up to NET_FRAME_MAX bytes in up to NET_IOV_MAX pieces; others
  * are dropped.
  */
@@ -32,16 +37,26 @@
 
 struct net;
 
-/*
- * One received frame. False: the guest has no buffer now; the back end keeps
- * the frame (taps: unread) and stops until net_resume().
- */
-typedef bool net_receive_fn(void *ctx, const struct iovec *iov,
-			    unsigned iovcnt);
+/* Where frames go that come in; both functions are needed. */
+struct net_receiver {
+	/*
+	 * One received frame. False: the guest has no buffer now; the back end
+	 * keeps the frame (taps: the others unread) and stops until
+	 * net_resume().
+	 */
+	bool (*frame)(void *ctx, const struct iovec *iov, unsigned iovcnt);
+	/*
+	 * The turn is over: the guest is to hear of its frames. Follows every
+	 * frame() that returned true, before the event loop does anything else,
+	 * also when the turn ends early: no room, net_enable(false), an error.
+	 */
+	void (*turn_end)(void *ctx);
+};
 
+/* `to` must outlive the back end. */
 MUST_CHECK int net_open(struct cfg *node, struct evloop *loop,
-			net_receive_fn *receive, void *ctx, struct err *err,
-			struct net **ret_net);
+			const struct net_receiver *to, void *ctx,
+			struct err *err, struct net **ret_net);
 void net_close(struct net *net); /* NULL allowed */
 
 /* Starts or stops delivery (guest driver ready or reset); off at first. */

@@ -19,11 +19,30 @@ struct net_ops {
 struct net {
 	const struct net_ops *ops;
 	struct evloop *loop;
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
+	bool turn; /* a frame was taken, turn_end() is due; loop's thread */
 };
 
-/* `like` holds loop, receive and ctx. */
+/* Hands the NIC a frame; false: no room. net_turn_end() is to follow. */
+static inline bool net_deliver(struct net *net, const struct iovec *iov,
+			       unsigned iovcnt)
+{
+	if (!net->to->frame(net->ctx, iov, iovcnt))
+		return false;
+	net->turn = true;
+	return true;
+}
+
+static inline void net_turn_end(struct net *net)
+{
+	if (!net->turn)
+		return;
+	net->turn = false;
+	net->to->turn_end(net->ctx);
+}
+
+/* `like` holds loop, to and ctx. */
 MUST_CHECK int net_tap_open(const char *name, const char *tun_path,
 			    const struct net *like, struct err *err,
 			    struct net **ret_net);

@@ -254,7 +254,7 @@ static bool flush_to_guest(struct slirp_net *sn)
 
 	while (!queue_empty(&sn->to_guest)) {
 		frame = queue_front(&sn->to_guest);
-		if (!sn->net.receive(sn->net.ctx, &frame, 1))
+		if (!net_deliver(&sn->net, &frame, 1))
 			return false;
 		queue_drop(&sn->to_guest);
 	}
@@ -297,6 +297,7 @@ static void turn(void *ctx, unsigned events UNUSED)
 	sn->lib.pollfds_poll(sn->slirp, r < 0, get_revents, sn);
 	feed_from_guest(sn);
 	watch_sockets(sn);
+	net_turn_end(&sn->net);
 }
 
 /* ---- what libslirp calls ---- */
@@ -308,7 +309,7 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 
 	if (!__atomic_load_n(&sn->enabled, __ATOMIC_ACQUIRE))
 		return (ssize_t)len;
-	if (!flush_to_guest(sn) || !sn->net.receive(sn->net.ctx, &frame, 1))
+	if (!flush_to_guest(sn) || !net_deliver(&sn->net, &frame, 1))
 		queue_put(&sn->to_guest, &frame, 1, len);
 	return (ssize_t)len;
 }
@@ -336,6 +337,7 @@ static void slirp_timer_due(void *ctx)
 	struct slirp_net *sn = timer->sn;
 
 	timer->cb(timer->cb_opaque); /* may free the timer */
+	net_turn_end(&sn->net);
 	wake(sn);
 }
 

@@ -12,13 +12,15 @@
  * device is live, and nothing of the rest happens (net_hand_over()).
  *
  * Transmit: the queue is emptied on the event loop's thread, a chain is done
- * when net_send() returned.
+ * when net_send() returned, and the guest hears of it when the queue is empty.
  *
- * Receive: net_receive() is called with one frame. With mergeable buffers a
- * frame may fill several chains, which appear to the guest at once and whose
- * number is put into the first one's header at the end. When the guest has too
- * few, everything taken is put back, notifications are asked for, and the back
- * end keeps the frame until the guest kicks the queue.
+ * Receive: net_receive() is called with one frame. The guest sees it at once
+ * and is interrupted at the end of the back end's turn, unless it found it
+ * before. With mergeable buffers a frame may fill several chains, which appear
+ * to the guest at once and whose number is put into the first one's header at
+ * the end. When the guest has too few, everything taken is put back,
+ * notifications are asked for, and the back end keeps the frame until the guest
+ * kicks the queue.
  */
 #include <endian.h>
 #include <linux/if_tun.h>
@@ -92,8 +94,19 @@ static int net_take_tx(struct virtio *virtio, unsigned q)
 		return -EPROTO;
 	if (chain.rd.bytes <= NET_FRAME_MAX)
 		net_send(vn->net, chain.rd.iov, chain.rd.cnt);
-	virtio_queue_done(virtio, q, chain.head, 0);
+	if (ring_give(&virtio->queue[q].ring, chain.head, 0)) {
+		virtio_fail(virtio, "queue %u: %s", q,
+			    virtio->queue[q].ring.fault);
+		return -EPROTO;
+	}
+	virtio_queue_show(virtio, q);
 	return 1;
+}
+
+static void net_transmit(struct virtio *virtio)
+{
+	virtio_queue_run(virtio, NET_TX, net_take_tx);
+	virtio_queue_tell(virtio, NET_TX);
 }
 
 /* ---- receive ---- */
@@ -280,6 +293,22 @@ static bool net_receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 	return taken;
 }
 
+/* Nothing new was shown: no interrupt. So after a reset, or when lent. */
+static void net_turn_over(void *ctx)
+{
+	struct virtio_net *vn = ctx;
+
+	pthread_mutex_lock(&vn->virtio.pci.lock);
+	if (virtio_live(&vn->virtio))
+		virtio_queue_tell(&vn->virtio, NET_RX);
+	pthread_mutex_unlock(&vn->virtio.pci.lock);
+}
+
+static const struct net_receiver net_receiver = {
+    .frame = net_receive,
+    .turn_end = net_turn_over,
+};
+
 /* ---- virtio_ops ---- */
 
 static void net_queue(struct virtio *virtio, unsigned q)
@@ -292,7 +321,7 @@ static void net_queue(struct virtio *virtio, unsigned q)
 	else if (q == NET_RX)
 		net_resume(vn->net);
 	else
-		virtio_queue_run(virtio, q, net_take_tx);
+		net_transmit(virtio);
 }
 
 /* What the guest's driver can take, in the tap's words. */
@@ -353,6 +382,9 @@ static void net_live(struct virtio *virtio, bool on)
 		vhost_stop(vn->vhost);
 		return;
 	}
+	/* What was shown when bus mastering went off, in the middle of a turn.
+	 */
+	virtio_queue_tell(virtio, NET_RX);
 	if (vn->vhost)
 		r = net_hand_over(vn);
 	if (!r)
@@ -416,7 +448,7 @@ static int read_options(struct virtio_net *vn, const struct model_env *env,
 		r = cfg_u64(node, "mtu", 0, NET_MTU_MIN, NET_MTU_MAX, err,
 			    &mtu);
 	if (!r)
-		r = net_open(node, env->loop, net_receive, vn, err, &vn->net);
+		r = net_open(node, env->loop, &net_receiver, vn, err, &vn->net);
 	if (r)
 		return err_prefix(err, "virtio-net");
 	vn->config.mtu = htole16((uint16_t)mtu);

@@ -366,11 +366,13 @@ void virtio_queue_show(struct virtio *virtio, unsigned q)
 {
 	struct virtio_queue *queue = &virtio->queue[q];
 
-	if (ring_show(&queue->ring)) {
+	if (ring_show(&queue->ring))
 		virtio_fail(virtio, "queue %u: %s", q, queue->ring.fault);
-		return;
-	}
-	if (ring_wants_interrupt(&queue->ring))
+}
+
+void virtio_queue_tell(struct virtio *virtio, unsigned q)
+{
+	if (ring_wants_interrupt(&virtio->queue[q].ring))
 		virtio_queue_interrupt(virtio, q);
 }
 
@@ -384,4 +386,5 @@ void virtio_queue_done(struct virtio *virtio, unsigned q, uint16_t head,
 		return;
 	}
 	virtio_queue_show(virtio, q);
+	virtio_queue_tell(virtio, q);
 }

@@ -150,8 +150,13 @@ MUST_CHECK int virtio_queue_take(struct virtio *virtio, unsigned q,
 /* Gives a chain back, shows it, interrupts as the driver wishes. */
 void virtio_queue_done(struct virtio *virtio, unsigned q, uint16_t head,
 		       uint32_t written);
-/* Shows what was given with ring_give(), interrupts as the driver wishes. */
+/*
+ * The same in steps, for one interrupt for many chains: shows what was given
+ * with ring_give(), any number of times; then interrupts, when the driver
+ * wishes to hear of what was shown since the last time.
+ */
 void virtio_queue_show(struct virtio *virtio, unsigned q);
+void virtio_queue_tell(struct virtio *virtio, unsigned q);
 
 void virtio_hold(struct virtio *virtio);
 void virtio_release(struct virtio *virtio);

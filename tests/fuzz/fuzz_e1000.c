@@ -24,7 +24,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct net {
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
 	bool can_headers, headers, enabled;
 	unsigned sent, sum;
@@ -35,10 +35,10 @@ const char *const net_options[] = {"backend", NULL};
 static struct net the_net;
 
 int net_open(struct cfg *node UNUSED, struct evloop *loop UNUSED,
-	     net_receive_fn *receive, void *ctx, struct err *err UNUSED,
+	     const struct net_receiver *to, void *ctx, struct err *err UNUSED,
 	     struct net **ret_net)
 {
-	the_net.receive = receive;
+	the_net.to = to;
 	the_net.ctx = ctx;
 	*ret_net = &the_net;
 	return 0;
@@ -257,11 +257,14 @@ static void op_wire(struct run *run)
 	iov[0] = (struct iovec){frame, len / 2};
 	iov[1] = (struct iovec){frame + len / 2, len - len / 2};
 	if (n & 1)
-		(void)the_net.receive(the_net.ctx, iov, 2);
+		(void)the_net.to->frame(the_net.ctx, iov, 2);
 	else
-		(void)the_net.receive(the_net.ctx, &(struct iovec){frame, len},
-				      1);
+		(void)the_net.to->frame(the_net.ctx,
+					&(struct iovec){frame, len}, 1);
 	free(frame);
+	/* Or the driver does something first. */
+	if (n & 2)
+		the_net.to->turn_end(the_net.ctx);
 }
 
 static void op_memory(struct run *run)
@@ -309,6 +312,7 @@ static void operation(struct run *run)
 		op_memory(run);
 		break;
 	case 8:
+		the_net.to->turn_end(the_net.ctx);
 		fake_advance(&run->fake, (uint64_t)feed_u16(&run->in) << 8);
 		break;
 	default:
@@ -329,6 +333,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     feed_more(&run.in) && ops < OPS_MAX && the_net.sent < SENT_MAX;
 	     ops++)
 		operation(&run);
+	the_net.to->turn_end(the_net.ctx);
 	fake_advance(&run.fake, NS_PER_MS);
 	fake_fini(&run.fake);
 	gmem_destroy(run.gmem);

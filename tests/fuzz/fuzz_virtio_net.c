@@ -18,7 +18,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct net {
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
 	bool headers;
 };
@@ -29,10 +29,10 @@ static struct net the_net;
 static struct fake_vhost kernel;
 
 int net_open(struct cfg *node UNUSED, struct evloop *loop UNUSED,
-	     net_receive_fn *receive, void *ctx, struct err *err UNUSED,
+	     const struct net_receiver *to, void *ctx, struct err *err UNUSED,
 	     struct net **ret_net)
 {
-	the_net.receive = receive;
+	the_net.to = to;
 	the_net.ctx = ctx;
 	*ret_net = &the_net;
 	return 0;
@@ -123,10 +123,13 @@ static void wire(void *ctx UNUSED, uint8_t arg)
 	memset(frame, arg, sizeof(frame));
 	iov[1].iov_len = len - iov[0].iov_len;
 	if (iov[0].iov_len && iov[1].iov_len)
-		(void)the_net.receive(the_net.ctx, iov, 2);
+		(void)the_net.to->frame(the_net.ctx, iov, 2);
 	else
-		(void)the_net.receive(the_net.ctx,
-				      iov[0].iov_len ? &iov[0] : &iov[1], 1);
+		(void)the_net.to->frame(the_net.ctx,
+					iov[0].iov_len ? &iov[0] : &iov[1], 1);
+	/* Or the driver does something first. */
+	if (!(arg & 0x40))
+		the_net.to->turn_end(the_net.ctx);
 }
 
 static const unsigned long fail_requests[8] = {
@@ -166,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.fail_at = 1 + (data[0] >> 5);
 	world_start(&w);
 	script_run(&w, &script);
+	the_net.to->turn_end(the_net.ctx);
 	world_destroy(&w);
 	if (kernel.opened != kernel.closed)
 		abort();

@@ -173,7 +173,7 @@ static int open_backend(struct e1000 *e, const struct model_env *env,
 	if (!r)
 		r = nic_mac(env, addr, node, err, e->mac);
 	if (!r)
-		r = net_open(node, env->loop, e1000_receive, e, err, &e->net);
+		r = net_open(node, env->loop, &e1000_receiver, e, err, &e->net);
 	if (r)
 		return err_prefix(err, "e1000");
 	/* No offloads for what comes in: the chip has none that merge. */

@@ -108,10 +108,11 @@ unsigned e1000_send(struct e1000 *e, struct e1000_packet *p);
 
 /* ---- receive ---- */
 
-net_receive_fn e1000_receive;
+extern const struct net_receiver e1000_receiver;
 /*
  * One frame without vnet header. `checked`: its TCP/UDP checksum is known to
- * be right. False: no room.
+ * be right. False: no room. The caller ends with e1000_irq_update(), after as
+ * many frames as it has.
  */
 bool e1000_rx_frame(struct e1000 *e, const uint8_t *frame, size_t len,
 		    bool checked);
@@ -128,14 +129,18 @@ struct e1000_late {
 
 struct e1000_irq {
 	struct ev_timer *timer;
-	uint64_t armed_ns;   /* the timer's deadline, 0: none */
-	uint64_t allowed_ns; /* throttling: not raised before */
+	uint64_t armed_ns;  /* the timer's deadline, 0: none */
+	bool raised;	    /* ever since the reset */
+	uint64_t raised_ns; /* the last time: throttling counts from it */
 	struct e1000_late tx, rx;
 };
 
-void e1000_cause(struct e1000 *e, uint32_t bits);
-/* TXDW or RXT0 after the time that TIDV/TADV or RDTR/RADV say. */
+/* Sets causes; the line follows with e1000_irq_update(). */
+void e1000_cause_add(struct e1000 *e, uint32_t bits);
+/* The same for TXDW or RXT0, after what TIDV/TADV or RDTR/RADV say. */
 void e1000_cause_late(struct e1000 *e, uint32_t bit);
+/* Sets causes, and the line follows. */
+void e1000_cause(struct e1000 *e, uint32_t bits);
 /* A late RXT0 now (RDTR.FPD). */
 void e1000_irq_flush_rx(struct e1000 *e);
 /* Makes the interrupt line follow ICR and IMS. */

@@ -7,7 +7,12 @@
  * - A descriptor sent with IDE, and a received frame, set their cause after
  *   TIDV or RDTR, started anew by each, but not later than TADV or RADV after
  *   the first (317453, 13.4.44 and 13.4.30).
- * - ITR is the least time between two rises of the line (13.4.17).
+ * - ITR is the least time between two rises of the line (13.4.17). The first
+ *   after a longer silence is not put off.
+ *
+ * Received frames set their causes one by one, as they come, and the line
+ * follows at the end of the back end's turn: a guest that is in its handler
+ * meanwhile finds them, and the others cost it one interrupt.
  *
  * One timer serves all: it is armed for the earliest of the deadlines and, when
  * it fires, looks at what is due. A deadline that moved away meanwhile costs a
@@ -31,7 +36,7 @@ static void arm(struct e1000 *e, uint64_t at_ns, uint64_t now)
 	ev_timer_arm(irq->timer, at_ns > now ? at_ns - now : 0);
 }
 
-static void add_bits(struct e1000 *e, uint32_t bits)
+void e1000_cause_add(struct e1000 *e, uint32_t bits)
 {
 	e1000_set(e, E1000_ICR, e1000_get(e, E1000_ICR) | bits);
 }
@@ -39,7 +44,7 @@ static void add_bits(struct e1000 *e, uint32_t bits)
 static void late_now(struct e1000 *e, struct e1000_late *late, uint32_t bit)
 {
 	if (late->due_ns)
-		add_bits(e, bit);
+		e1000_cause_add(e, bit);
 	late->due_ns = 0;
 }
 
@@ -48,16 +53,14 @@ static bool throttle(struct e1000 *e)
 {
 	uint64_t interval =
 	    (uint64_t)e1000_get(e, E1000_ITR) * E1000_ITR_UNIT_NS;
-	uint64_t now;
+	uint64_t now = now_ns(e), allowed = e->irq.raised_ns + interval;
 
-	if (!interval)
-		return true;
-	now = now_ns(e);
-	if (now < e->irq.allowed_ns) {
-		arm(e, e->irq.allowed_ns, now);
+	if (e->irq.raised && now < allowed) {
+		arm(e, allowed, now);
 		return false;
 	}
-	e->irq.allowed_ns = now + interval;
+	e->irq.raised = true;
+	e->irq.raised_ns = now;
 	return true;
 }
 
@@ -78,7 +81,7 @@ void e1000_irq_update(struct e1000 *e)
 
 void e1000_cause(struct e1000 *e, uint32_t bits)
 {
-	add_bits(e, bits);
+	e1000_cause_add(e, bits);
 	e1000_irq_update(e);
 }
 
@@ -91,7 +94,7 @@ void e1000_cause_late(struct e1000 *e, uint32_t bit)
 	uint64_t now;
 
 	if (!delay) {
-		e1000_cause(e, bit);
+		e1000_cause_add(e, bit);
 		return;
 	}
 	now = now_ns(e);
@@ -138,6 +141,6 @@ void e1000_irq_reset(struct e1000 *e)
 	/* An armed timer fires once more and finds nothing due. */
 	e->irq.tx = (struct e1000_late){0};
 	e->irq.rx = (struct e1000_late){0};
-	e->irq.allowed_ns = 0;
+	e->irq.raised = false;
 	pci_intx_set(&e->pci, false);
 }

@@ -114,8 +114,7 @@ static void imc_write(struct e1000 *e, uint32_t off UNUSED, uint32_t value)
 static void itr_write(struct e1000 *e, uint32_t off UNUSED,
 		      uint32_t value UNUSED)
 {
-	/* A shorter interval holds from now on. */
-	e->irq.allowed_ns = 0;
+	/* A shorter interval holds from now on: what waits may be due. */
 	e1000_irq_update(e);
 }
 

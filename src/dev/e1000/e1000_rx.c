@@ -7,7 +7,8 @@
  * descriptors it needs are counted first: when there are too few, the back end
  * keeps the frame until the driver moves RDT, where the chip would keep it in
  * its FIFO. Then the bytes are copied into the buffers, and each descriptor is
- * written back, its status last.
+ * written back, its status last. The interrupt comes when the back end's turn
+ * ends.
  */
 #include <linux/virtio_net.h>
 #include <string.h>
@@ -373,8 +374,7 @@ static void raise_causes(struct e1000 *e, uint32_t free_before,
 		bits |= E1000_ICR_RXDMT0;
 	if (bytes <= e1000_get(e, E1000_RSRPD))
 		bits |= E1000_ICR_SRPD;
-	if (bits)
-		e1000_cause(e, bits);
+	e1000_cause_add(e, bits);
 	e1000_cause_late(e, E1000_ICR_RXT0);
 }
 
@@ -434,7 +434,7 @@ static const uint8_t *flatten(struct e1000 *e, const struct iovec *iov,
 	return len > HDR_BYTES ? e->rx_buf : NULL;
 }
 
-bool e1000_receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
+static bool receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 {
 	struct e1000 *e = ctx;
 	bool checked = false, taken = true;
@@ -456,6 +456,21 @@ bool e1000_receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 	pthread_mutex_unlock(&e->pci.lock);
 	return taken;
 }
+
+/* A reset meanwhile has taken the causes away, and the line stays low. */
+static void turn_end(void *ctx)
+{
+	struct e1000 *e = ctx;
+
+	pthread_mutex_lock(&e->pci.lock);
+	e1000_irq_update(e);
+	pthread_mutex_unlock(&e->pci.lock);
+}
+
+const struct net_receiver e1000_receiver = {
+    .frame = receive,
+    .turn_end = turn_end,
+};
 
 void e1000_rx_sync(struct e1000 *e)
 {

@@ -237,8 +237,8 @@ static void raise_causes(struct e1000 *e, const struct tx_ring *ring)
 		bits |= E1000_ICR_TXD_LOW;
 	if (e->tx.done_late)
 		e1000_cause_late(e, E1000_ICR_TXDW);
-	if (bits)
-		e1000_cause(e, bits);
+	/* Also for what loopback received. */
+	e1000_cause(e, bits);
 	e->tx.done = e->tx.done_late = false;
 }
 

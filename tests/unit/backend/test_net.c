@@ -37,6 +37,9 @@ struct fixture {
 	/* what the guest's side received */
 	unsigned room; /* frames it takes before it refuses */
 	unsigned frames, refusals;
+	unsigned turns;	 /* that ended */
+	unsigned untold; /* frames since the last one */
+	void (*on_frame)(struct fixture *f);
 	uint8_t last[2048];
 	size_t last_len;
 	int peer; /* other end of a packet socket */
@@ -53,6 +56,9 @@ static bool receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 	}
 	f->room--;
 	f->frames++;
+	f->untold++;
+	if (f->on_frame)
+		f->on_frame(f);
 	f->last_len = 0;
 	for (i = 0; i < iovcnt; i++) {
 		size_t len = MIN(iov[i].iov_len, sizeof(f->last) - f->last_len);
@@ -62,6 +68,21 @@ static bool receive(void *ctx, const struct iovec *iov, unsigned iovcnt)
 	}
 	return true;
 }
+
+static void turn_end(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	/* A turn is one because of its frames. */
+	assert_true(f->untold > 0);
+	f->turns++;
+	f->untold = 0;
+}
+
+static const struct net_receiver receiver = {
+    .frame = receive,
+    .turn_end = turn_end,
+};
 
 static int setup(void **state)
 {
@@ -74,7 +95,7 @@ static int setup(void **state)
 	assert_non_null(f->root);
 	assert_int_equal(cfg_make(f->root, "nic", NULL, &f->node), 0);
 	assert_int_equal(evloop_create(&f->loop), 0);
-	f->like = (struct net){.loop = f->loop, .receive = receive, .ctx = f};
+	f->like = (struct net){.loop = f->loop, .to = &receiver, .ctx = f};
 	*state = f;
 	return 0;
 }
@@ -98,6 +119,8 @@ static void step(struct fixture *f)
 
 	for (i = 0; i < 4; i++)
 		assert_int_equal(evloop_step(f->loop, 0), 0);
+	/* Whatever happened, the guest heard of all its frames. */
+	assert_int_equal(f->untold, 0);
 }
 
 static bool wait_frames(struct fixture *f, unsigned frames)
@@ -115,7 +138,7 @@ static bool wait_frames(struct fixture *f, unsigned frames)
 static int open_with(struct fixture *f, const char *options)
 {
 	assert_int_equal(cfg_set_list(f->node, options, NULL), 0);
-	return net_open(f->node, f->loop, receive, f, &f->err, &f->net);
+	return net_open(f->node, f->loop, &receiver, f, &f->err, &f->net);
 }
 
 static void refused(struct fixture *f, const char *options, int code,
@@ -237,6 +260,112 @@ static void test_tap_no_room(void **state)
 	assert_int_equal(f->frames, 5);
 	assert_int_equal(f->last_len, 64); /* in order, none lost */
 	assert_int_equal(f->last[0], 4);
+}
+
+/* What is there is one turn; what comes later is another. */
+static void test_tap_turn(void **state)
+{
+	struct fixture *f = *state;
+	unsigned i;
+
+	wrap(f);
+	net_enable(f->net, true);
+	step(f);
+	for (i = 0; i < 10; i++)
+		wire_send(f, (uint8_t)i, 60);
+	step(f);
+	assert_int_equal(f->frames, 10);
+	assert_int_equal(f->turns, 1);
+	wire_send(f, 10, 60);
+	step(f);
+	assert_int_equal(f->frames, 11);
+	assert_int_equal(f->turns, 2);
+	step(f);
+	assert_int_equal(f->turns, 2);
+}
+
+static void test_tap_turn_limits(void **state)
+{
+	struct fixture *f = *state;
+	unsigned i;
+
+	wrap(f);
+	net_enable(f->net, true);
+	step(f);
+	for (i = 0; i < 65; i++)
+		wire_send(f, 1, 60);
+	step(f);
+	assert_int_equal(f->frames, 65);
+	assert_int_equal(f->turns, 2);
+	/* Long frames: not all of them at once. */
+	for (i = 0; i < 5; i++) {
+		static const uint8_t frame[HDR + 40000];
+
+		assert_int_equal(send(f->peer, frame, sizeof(frame), 0),
+				 sizeof(frame));
+	}
+	step(f);
+	assert_int_equal(f->frames, 70);
+	assert_int_equal(f->turns, 4);
+}
+
+/* No room ends a turn, and the frame that waited begins the next one. */
+static void test_tap_turn_no_room(void **state)
+{
+	struct fixture *f = *state;
+	unsigned i;
+
+	wrap(f);
+	net_enable(f->net, true);
+	step(f);
+	f->room = 2;
+	for (i = 0; i < 5; i++)
+		wire_send(f, (uint8_t)i, 60);
+	step(f);
+	assert_int_equal(f->frames, 2);
+	assert_int_equal(f->turns, 1);
+	net_resume(f->net); /* still none: nothing to tell */
+	step(f);
+	assert_int_equal(f->turns, 1);
+	f->room = 1000;
+	net_resume(f->net);
+	step(f);
+	assert_int_equal(f->frames, 5);
+	assert_int_equal(f->turns, 2);
+	assert_int_equal(f->last[0], 4);
+}
+
+static void switch_off(struct fixture *f)
+{
+	net_enable(f->net, false);
+}
+
+static void hang_up(struct fixture *f)
+{
+	if (f->peer >= 0)
+		close(f->peer);
+	f->peer = -1;
+}
+
+/* Switched off, or broken, in the middle of a turn. */
+static void test_tap_turn_cut(void **state)
+{
+	struct fixture *f = *state;
+
+	wrap(f);
+	net_enable(f->net, true);
+	step(f);
+	f->on_frame = switch_off;
+	wire_send(f, 1, 60);
+	wire_send(f, 2, 60);
+	step(f);
+	assert_int_equal(f->frames, 1);
+	assert_int_equal(f->turns, 1);
+	f->on_frame = hang_up;
+	net_enable(f->net, true);
+	step(f);
+	assert_int_equal(f->frames, 2);
+	assert_int_equal(f->turns, 2);
 }
 
 static void test_tap_disabled_drops_waiting(void **state)
@@ -574,10 +703,13 @@ static void test_slirp_keeps_frames(void **state)
 	send_arp(f);
 	step(f);
 	assert_int_equal(f->frames, 0);
+	assert_int_equal(f->turns, 0);
 	assert_true(f->refusals > 0);
 	f->room = 10;
 	net_resume(f->net);
 	assert_true(wait_frames(f, 2));
+	assert_int_equal(f->turns, 1);
+	assert_int_equal(f->untold, 0);
 }
 
 static uint16_t ip_sum(const uint8_t *p, size_t len)
@@ -738,6 +870,10 @@ int main(void)
 	    T(test_hostfwd_without_slirp),
 	    T(test_tap_receive),
 	    T(test_tap_no_room),
+	    T(test_tap_turn),
+	    T(test_tap_turn_limits),
+	    T(test_tap_turn_no_room),
+	    T(test_tap_turn_cut),
 	    T(test_tap_disabled_drops_waiting),
 	    T(test_tap_lend),
 	    T(test_tap_send),

@@ -31,7 +31,7 @@
 /* ---- a back end that is the test ---- */
 
 struct net {
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
 	bool can_headers, headers, enabled;
 	unsigned tun_f, resumes, sent;
@@ -44,7 +44,7 @@ const char *const net_options[] = {"backend", "hostfwd", "mac", NULL};
 static struct net *the_net;
 
 int net_open(struct cfg *node, struct evloop *loop UNUSED,
-	     net_receive_fn *receive, void *ctx, struct err *err,
+	     const struct net_receiver *to, void *ctx, struct err *err,
 	     struct net **ret_net)
 {
 	const char *backend = cfg_raw(node, "backend");
@@ -53,7 +53,7 @@ int net_open(struct cfg *node, struct evloop *loop UNUSED,
 		return err_set(err, -ENODEV, "network back end bad: no");
 	the_net = calloc(1, sizeof(*the_net));
 	assert_non_null(the_net);
-	the_net->receive = receive;
+	the_net->to = to;
 	the_net->ctx = ctx;
 	the_net->can_headers = backend && strcmp(backend, "tap0") == 0;
 	*ret_net = the_net;
@@ -199,9 +199,8 @@ static void add_rx(struct fixture *f, unsigned n, uint32_t len)
 	}
 }
 
-/* A frame of `len` bytes 1, 2, 3... as the wire brings it. */
-static bool wire(struct fixture *f UNUSED, const struct virtio_net_hdr_v1 *hdr,
-		 size_t len)
+/* A frame of `len` bytes 1, 2, 3... in a turn that goes on. */
+static bool wire_on(const struct virtio_net_hdr_v1 *hdr, size_t len)
 {
 	static const struct virtio_net_hdr_v1 plain;
 	uint8_t frame[HDR + 8192];
@@ -215,7 +214,23 @@ static bool wire(struct fixture *f UNUSED, const struct virtio_net_hdr_v1 *hdr,
 	iov[0] = (struct iovec){frame + skip, 5};
 	iov[1] = (struct iovec){frame + skip + 5, 9};
 	iov[2] = (struct iovec){frame + skip + 14, HDR + len - skip - 14};
-	return the_net->receive(the_net->ctx, iov, 3);
+	return the_net->to->frame(the_net->ctx, iov, 3);
+}
+
+static void turn_end(void)
+{
+	the_net->to->turn_end(the_net->ctx);
+}
+
+/* A turn of one frame. */
+static bool wire(struct fixture *f UNUSED, const struct virtio_net_hdr_v1 *hdr,
+		 size_t len)
+{
+	bool taken = wire_on(hdr, len);
+
+	if (taken)
+		turn_end();
+	return taken;
 }
 
 /* The next used receive buffer holds frame bytes from `at`; returns its len. */
@@ -411,6 +426,7 @@ static void test_send_burst(void **state)
 	driver_kick(&f->d, TX);
 	world_run(&f->w);
 	assert_int_equal(the_net->sent, SIZE);
+	assert_int_equal(world_msis(&f->w), 1);
 	for (i = 0; i < SIZE; i++)
 		assert_false(none_used(f, TX));
 }
@@ -457,6 +473,124 @@ static void test_receive(void **state)
 	assert_int_equal(f->w.msi_data, 0x41);
 	assert_true(wire(f, NULL, 1514));
 	assert_int_equal(got(f, 0, true, 1), HDR + 1514);
+}
+
+/* Frames are there at once, the interrupt comes when the turn ends. */
+static void test_turn(void **state)
+{
+	struct fixture *f = *state;
+	unsigned i;
+
+	up(f, ALL);
+	add_rx(f, 8, 1526);
+	for (i = 0; i < 5; i++) {
+		assert_true(wire_on(NULL, 60));
+		assert_int_equal(mem_get16(&f->w, f->d.q[RX].used + 2), i + 1);
+	}
+	assert_int_equal(world_msis(&f->w), 0);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 1);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(got(f, 0, true, 1), HDR + 60);
+	assert_true(none_used(f, RX));
+	/* Where the driver wants the next one (EVENT_IDX). */
+	mem_put16(&f->w, f->d.q[RX].avail + 4 + 2 * SIZE, 5);
+	assert_true(wire_on(NULL, 60));
+	assert_int_equal(world_msis(&f->w), 1);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 2);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 2);
+}
+
+/* The driver found them itself, while the turn went on. */
+static void test_turn_polled(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t event;
+
+	up(f, ALL);
+	event = f->d.q[RX].avail + 4 + 2 * SIZE;
+	add_rx(f, 8, 1526);
+	assert_true(wire_on(NULL, 60));
+	assert_true(wire_on(NULL, 60));
+	mem_put16(&f->w, event, 2); /* asks for the third */
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 0);
+	assert_true(wire_on(NULL, 60));
+	assert_true(wire_on(NULL, 60));
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 1);
+}
+
+static void test_turn_no_interrupt(void **state)
+{
+	struct fixture *f = *state;
+
+	up(f, BIT64(VIRTIO_NET_F_MRG_RXBUF));
+	add_rx(f, 8, 1526);
+	mem_put16(&f->w, f->d.q[RX].avail, VRING_AVAIL_F_NO_INTERRUPT);
+	assert_true(wire_on(NULL, 60));
+	mem_put16(&f->w, f->d.q[RX].avail, 0);
+	assert_true(wire_on(NULL, 60));
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 1);
+	assert_true(wire_on(NULL, 60));
+	mem_put16(&f->w, f->d.q[RX].avail, VRING_AVAIL_F_NO_INTERRUPT);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 1);
+}
+
+/* The queue is full: those before are told of. */
+static void test_turn_full(void **state)
+{
+	struct fixture *f = *state;
+
+	up(f, ALL);
+	add_rx(f, 2, 1526);
+	assert_true(wire_on(NULL, 60));
+	assert_true(wire_on(NULL, 60));
+	assert_false(wire_on(NULL, 60));
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 1);
+}
+
+static void test_turn_reset(void **state)
+{
+	struct fixture *f = *state;
+
+	up(f, ALL);
+	add_rx(f, 2, 1526);
+	assert_true(wire_on(NULL, 60));
+	driver_set_status(&f->d, 0);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 0);
+	/* And up again, before the turn ends: nothing of this driver's. */
+	up(f, ALL);
+	add_rx(f, 2, 1526);
+	assert_true(wire_on(NULL, 60));
+	up(f, ALL);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 0);
+	add_rx(f, 1, 1526);
+	assert_true(wire(f, NULL, 60));
+	assert_int_equal(world_msis(&f->w), 1);
+}
+
+/* Bus mastering off when the turn ends: told as soon as it is on again. */
+static void test_turn_bus_master(void **state)
+{
+	struct fixture *f = *state;
+
+	up(f, ALL);
+	add_rx(f, 2, 1526);
+	assert_true(wire_on(NULL, 60));
+	world_cfg_write(&f->w, ADDR, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	turn_end();
+	assert_int_equal(world_msis(&f->w), 0);
+	world_cfg_write(&f->w, ADDR, PCI_COMMAND, 2,
+			PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(world_msis(&f->w), 1);
 }
 
 static void test_receive_plain(void **state)
@@ -644,6 +778,12 @@ int main(void)
 	    T(test_send_too_long),
 	    T(test_send_malformed),
 	    T(test_receive),
+	    T(test_turn),
+	    T(test_turn_polled),
+	    T(test_turn_no_interrupt),
+	    T(test_turn_full),
+	    T(test_turn_reset),
+	    T(test_turn_bus_master),
 	    PLAIN(test_receive_plain),
 	    T(test_receive_merged),
 	    T(test_receive_scattered_buffer),

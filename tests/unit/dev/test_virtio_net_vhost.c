@@ -35,7 +35,7 @@
 /* ---- a tap that is the test ---- */
 
 struct net {
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
 	bool tap, enabled;
 	unsigned resumes, sent, lent;
@@ -47,14 +47,14 @@ const char *const net_options[] = {"backend", "hostfwd", "mac", NULL};
 static struct net *the_net;
 
 int net_open(struct cfg *node, struct evloop *loop UNUSED,
-	     net_receive_fn *receive, void *ctx, struct err *err UNUSED,
+	     const struct net_receiver *to, void *ctx, struct err *err UNUSED,
 	     struct net **ret_net)
 {
 	const char *backend = cfg_raw(node, "backend");
 
 	the_net = calloc(1, sizeof(*the_net));
 	assert_non_null(the_net);
-	the_net->receive = receive;
+	the_net->to = to;
 	the_net->ctx = ctx;
 	the_net->tap = backend && strcmp(backend, "tap0") == 0;
 	*ret_net = the_net;
@@ -190,12 +190,16 @@ static bool broken(struct fixture *f)
 	return driver_status(&f->d) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
+/* A turn of one frame. */
 static bool wire(size_t len)
 {
 	static uint8_t frame[HDR + 2048];
 	struct iovec iov = {frame, HDR + len};
 
-	return the_net->receive(the_net->ctx, &iov, 1);
+	if (!the_net->to->frame(the_net->ctx, &iov, 1))
+		return false;
+	the_net->to->turn_end(the_net->ctx);
+	return true;
 }
 
 /* The device's own path carries a frame each way, with interrupts. */

@@ -19,7 +19,7 @@ const char *const net_options[] = {"backend", "hostfwd", "mac", NULL};
 struct net *the_net;
 
 int net_open(struct cfg *node, struct evloop *loop UNUSED,
-	     net_receive_fn *receive, void *ctx, struct err *err,
+	     const struct net_receiver *to, void *ctx, struct err *err,
 	     struct net **ret_net)
 {
 	const char *backend = cfg_raw(node, "backend");
@@ -28,7 +28,7 @@ int net_open(struct cfg *node, struct evloop *loop UNUSED,
 		return err_set(err, -ENODEV, "network back end bad: no");
 	the_net = calloc(1, sizeof(*the_net));
 	assert_non_null(the_net);
-	the_net->receive = receive;
+	the_net->to = to;
 	the_net->ctx = ctx;
 	the_net->can_headers = backend && strcmp(backend, "tap0") == 0;
 	*ret_net = the_net;
@@ -250,8 +250,7 @@ const uint8_t *sent(unsigned n, size_t *ret_len)
 
 /* ---- receive ---- */
 
-bool wire_flags(struct card *c UNUSED, const void *data, size_t len,
-		uint8_t flags)
+static bool frame_in(const void *data, size_t len, uint8_t flags)
 {
 	struct virtio_net_hdr_v1 header = {.flags = flags};
 	uint8_t *all = malloc(len + NET_HDR_BYTES);
@@ -263,14 +262,33 @@ bool wire_flags(struct card *c UNUSED, const void *data, size_t len,
 	memcpy(all + NET_HDR_BYTES, data, len);
 	iov = the_net->headers ? (struct iovec){all, len + NET_HDR_BYTES}
 			       : (struct iovec){all + NET_HDR_BYTES, len};
-	taken = the_net->receive(the_net->ctx, &iov, 1);
+	taken = the_net->to->frame(the_net->ctx, &iov, 1);
 	free(all);
+	return taken;
+}
+
+void turn_end(struct card *c UNUSED)
+{
+	the_net->to->turn_end(the_net->ctx);
+}
+
+bool wire_flags(struct card *c, const void *data, size_t len, uint8_t flags)
+{
+	bool taken = frame_in(data, len, flags);
+
+	if (taken)
+		turn_end(c);
 	return taken;
 }
 
 bool wire(struct card *c, const void *data, size_t len)
 {
 	return wire_flags(c, data, len, 0);
+}
+
+bool wire_on(struct card *c UNUSED, const void *data, size_t len)
+{
+	return frame_in(data, len, 0);
 }
 
 static struct e1000_rx_desc rx_look(struct card *c)

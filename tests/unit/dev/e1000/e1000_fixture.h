@@ -36,7 +36,7 @@ struct frame {
 };
 
 struct net {
-	net_receive_fn *receive;
+	const struct net_receiver *to;
 	void *ctx;
 	bool can_headers, headers, enabled;
 	unsigned resumes, sent;
@@ -82,7 +82,11 @@ const uint8_t *sent(unsigned n, size_t *ret_len);
 
 /* ---- receive ---- */
 
+/* A turn of one frame. */
 bool wire(struct card *c, const void *data, size_t len);
+/* A frame in a turn that goes on, until turn_end(). */
+bool wire_on(struct card *c, const void *data, size_t len);
+void turn_end(struct card *c);
 /* As wire(), with these flags in the vnet header of a tap. */
 bool wire_flags(struct card *c, const void *data, size_t len, uint8_t flags);
 /* The next descriptor, done by the card; its buffer. */

@@ -418,7 +418,7 @@ static void test_checksum_known(void **state)
 	assert_int_equal(desc.errors, E1000_RXD_TCPE);
 	/* A header and nothing, or less than a header. */
 	assert_true(wire(c, frame, 0));
-	assert_true(the_net->receive(
+	assert_true(the_net->to->frame(
 	    the_net->ctx, &(struct iovec){frame, NET_HDR_BYTES - 1}, 1));
 	assert_true(rx_none(c));
 }
@@ -558,6 +558,143 @@ static void test_delay(void **state)
 	assert_true(reg_get(c, E1000_ICR) & E1000_ICR_SRPD);
 }
 
+/* ---- turns ---- */
+
+/* Frames are there at once, the interrupt comes when the turn ends. */
+static void test_turn(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60], back[2048];
+	unsigned i;
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0 | E1000_ICR_RXDMT0);
+	for (i = 0; i < 9; i++) { /* half are used up on the way */
+		assert_true(wire_on(c, frame, sizeof(frame)));
+		(void)rx_next(c, back, sizeof(back));
+	}
+	assert_int_equal(c->fake.rises[GSI], 0);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 1);
+	assert_int_equal(reg_get(c, E1000_ICR),
+			 E1000_ICR_RXT0 | E1000_ICR_RXDMT0);
+	assert_false(c->fake.line[GSI]);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	assert_false(c->fake.line[GSI]);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	reg_get(c, E1000_ICR);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 2);
+}
+
+/* The guest masks, looks, and unmasks meanwhile. */
+static void test_turn_masked(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60];
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	reg_put(c, E1000_IMC, UINT32_MAX);
+	turn_end(c);
+	assert_false(c->fake.line[GSI]);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	assert_true(c->fake.line[GSI]);
+	reg_get(c, E1000_ICR);
+	assert_false(c->fake.line[GSI]);
+	/* Found in the handler: no interrupt for it. */
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	assert_int_equal(reg_get(c, E1000_ICR), E1000_ICR_RXT0);
+	turn_end(c);
+	assert_false(c->fake.line[GSI]);
+	/* But for one that comes after the look. */
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	reg_get(c, E1000_ICR);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	turn_end(c);
+	assert_true(c->fake.line[GSI]);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	/* Unmasking in the middle of a turn does not wait for its end. */
+	reg_get(c, E1000_ICR);
+	reg_put(c, E1000_IMC, UINT32_MAX);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	assert_true(c->fake.line[GSI]);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 3);
+}
+
+static void test_turn_full(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60];
+	unsigned i;
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	for (i = 0; i < RINGS - 1; i++)
+		assert_true(wire_on(c, frame, sizeof(frame)));
+	assert_false(wire_on(c, frame, sizeof(frame)));
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 1);
+}
+
+static void test_turn_reset(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60];
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	card_up(c);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 0);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_int_equal(c->fake.rises[GSI], 1);
+	/* Switched off: what came in before is still told of. */
+	reg_get(c, E1000_ICR);
+	assert_true(wire_on(c, frame, sizeof(frame)));
+	reg_put(c, E1000_RCTL, 0);
+	turn_end(c);
+	assert_int_equal(c->fake.rises[GSI], 2);
+}
+
+/* ITR holds turns apart; the first after a silence is not put off. */
+static void test_turn_throttled(void **state)
+{
+	struct card *c = *state;
+	uint8_t frame[60];
+
+	pattern(frame, sizeof(frame), mac_own);
+	reg_put(c, E1000_IMS, E1000_ICR_RXT0);
+	reg_put(c, E1000_ITR, 100);
+	fake_advance(&c->fake, NS_PER_MS);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_int_equal(c->fake.rises[GSI], 1);
+	reg_get(c, E1000_ICR);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_true(wire(c, frame, sizeof(frame)));
+	fake_advance(&c->fake, 100 * 256 - 1);
+	assert_int_equal(c->fake.rises[GSI], 1);
+	fake_advance(&c->fake, 1);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	reg_get(c, E1000_ICR);
+	/* Another interval counts from the same rise. */
+	assert_true(wire(c, frame, sizeof(frame)));
+	reg_put(c, E1000_ITR, 50);
+	assert_int_equal(c->fake.rises[GSI], 2);
+	fake_advance(&c->fake, 50 * 256);
+	assert_int_equal(c->fake.rises[GSI], 3);
+	reg_get(c, E1000_ICR);
+	fake_advance(&c->fake, 50 * 256);
+	assert_true(wire(c, frame, sizeof(frame)));
+	assert_int_equal(c->fake.rises[GSI], 4);
+}
+
 /* ---- off, and nonsense ---- */
 
 static void test_off(void **state)
@@ -646,10 +783,10 @@ static void test_pieces(void **state)
 	struct iovec too_long[2] = {{huge, 60000}, {huge, 10000}};
 
 	pattern(frame, sizeof(frame), mac_own);
-	assert_true(the_net->receive(the_net->ctx, iov, 3));
+	assert_true(the_net->to->frame(the_net->ctx, iov, 3));
 	assert_int_equal(rx_next(c, back, sizeof(back)).length, 90);
 	assert_memory_equal(back, frame, sizeof(frame));
-	assert_true(the_net->receive(the_net->ctx, too_long, 2));
+	assert_true(the_net->to->frame(the_net->ctx, too_long, 2));
 	assert_true(rx_none(c));
 }
 
@@ -678,6 +815,11 @@ int main(void)
 	    T(test_waits_for_all),
 	    T(test_threshold),
 	    T(test_delay),
+	    T(test_turn),
+	    T(test_turn_masked),
+	    T(test_turn_full),
+	    T(test_turn_reset),
+	    T(test_turn_throttled),
 	    T(test_off),
 	    T(test_reset_while_waiting),
 	    T(test_bad_ring),
