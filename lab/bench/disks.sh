@@ -130,7 +130,7 @@ fresh_files() {
 }
 
 # What is mounted is unmounted, however it ends.
-trap 'cd /; umount /tmp/case/ext4 2>/dev/null; ended' EXIT
+trap 'ended; cd /; umount /tmp/case/ext4 2>/dev/null || true' EXIT
 # Files of an ext4 on a disk of memory: through the page cache, and past it.
 modprobe brd rd_nr=1 rd_size=$((512 * 1024))
 mkfs.ext4 -q -F /dev/ram0
