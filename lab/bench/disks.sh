@@ -130,7 +130,7 @@ fresh_files() {
 }
 
 # What is mounted is unmounted, however it ends.
-trap 'cd /; umount /tmp/case/ext4 2>/dev/null; ended' EXIT
+trap 'ended; cd /; umount /tmp/case/ext4 2>/dev/null || true' EXIT
 # Files of an ext4 on a disk of memory: through the page cache, and past it.
 modprobe brd rd_nr=1 rd_size=$((512 * 1024))
 mkfs.ext4 -q -F /dev/ram0
@@ -144,6 +144,10 @@ run=0
 while [ $((run += 1)) -le $runs ]; do
 	echo "run $run of $runs"
 	measure '' "$cached"
+	# A write past the page cache drops what the cache has of its place, and
+	# only the first: all begin without.
+	sync
+	echo 1 >/proc/sys/vm/drop_caches
 	measure direct_ "$direct"
 done
 # Exits are those of the devices, whatever the file is opened with.

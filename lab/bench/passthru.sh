@@ -145,7 +145,7 @@ count() {
 
 mkdir huge
 mount -t hugetlbfs -o pagesize=2M none huge
-trap 'cd /; echo always >$thp; echo 0 >$huge; umount /tmp/case/huge 2>/dev/null; ended' EXIT
+trap 'ended; cd /; echo always >$thp; echo 0 >$huge; umount /tmp/case/huge 2>/dev/null || true' EXIT
 bind_vfio 1/0/0 10/0/0
 for program in $programs; do
 	trace_start "$program"

@@ -28,6 +28,12 @@ said() {
 	grep -Eq "LAB: clocks ok .*$2" "$1" || fail "$1: $3"
 }
 
+# ticks LOG WHOSE: enough of them on interrupt 0 in the ten seconds
+ticks() {
+	irqs=$(sed -n 's/.* irq0=\([0-9]*\) .* irq0_later=\([0-9]*\).*/\2 - \1/p' "$1")
+	[ $((irqs)) -gt 20 ] || fail "$1: only $((irqs)) ticks of $2 in 10 s"
+}
+
 # Hyper-V's: Linux knows both, and takes KVM for itself if it is told of it.
 clocks both lab.check=clocks,hpet -o x86.hyperv=true
 said both ' current=(kvm-clock|tsc) .*hypervisor=KVM' "KVM is not found any more"
@@ -62,14 +68,17 @@ said hpet ' current=hpet ' "not the HPET's counter"
 said hpet ' event=hpet ' "not the HPET's timer"
 said hpet ' x2apic=0 flags=0 ' "x2APIC in spite of -a"
 grep -Eq 'LAB: alarm ok .* irq8=[0-9]{2,}' hpet || fail "timer 1 is silent"
-irqs=$(sed -n 's/.* irq0=\([0-9]*\) .* irq0_later=\([0-9]*\).*/\2 - \1/p' hpet)
-[ $((irqs)) -gt 20 ] || fail "only $((irqs)) ticks of the HPET in 10 s"
+ticks hpet "the HPET"
 
-# Without it.
-clocks none 'lab.check=clocks,alarm clocksource=acpi_pm' -o x86.hpet=false
+# Without it, every tick from the 8254. Of a processor with a deadline timer Linux
+# believes that it needs no 8254, nolapic_timer or not, and has no tick at all.
+pit='nolapic_timer lapic=notscdeadline'
+clocks none "lab.check=clocks,alarm clocksource=acpi_pm $pit" -o x86.hpet=false
 said none ' current=acpi_pm ' "not the ACPI timer"
+said none ' event=pit ' "not the 8254's timer"
 grep -q 'LAB: alarm ok .* irq8=1 sci=0' none || fail "no alarm of the chip's"
 ! grep -q 'available=[^ ]*hpet' none || fail "an HPET in spite of x86.hpet=false"
+ticks none "the 8254"
 
 # By default KVM's clock, or the TSC where it can be relied on; the HPET is
 # there. Every vCPU of 16 is in x2APIC mode.

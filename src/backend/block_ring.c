@@ -6,9 +6,10 @@
  * Theory of operation. block_submit() leaves requests on a list and has the
  * loop call serve(), which makes entries of all that wait, hands them to the
  * kernel in one call and ends what has finished by then; what the kernel
- * finishes later signals an eventfd that leads there as well. So a request that
- * the page cache answers costs no change of threads, and a disk has as many
- * requests at work as its guest wants.
+ * finishes later makes the ring's own descriptor readable, which leads there as
+ * well. So a request that the page cache answers costs no change of threads and
+ * one system call, and a disk has as many requests at work as its guest wants.
+ * An eventfd is for other threads that submit.
  *
  * Only the loop's thread touches the ring itself, or the owner once the loop
  * does not run any more. That also keeps the kernel from calling completions
@@ -46,7 +47,8 @@ struct block_ring {
 	bool known; /* thread is; atomic */
 	pthread_t thread;
 	int event_fd;
-	struct ev_fd *ready;
+	struct ev_fd *kick;  /* event_fd is */
+	struct ev_fd *ready; /* something is finished */
 };
 
 /* ---- the way in ---- */
@@ -136,8 +138,8 @@ static bool is_final(const struct block_req *req, int result)
 	       result != -EOPNOTSUPP && result != -ECANCELED;
 }
 
-/* Ends what the kernel has finished; how many that were. */
-static unsigned reap(struct block_ring *ring)
+/* Ends what the kernel has finished. */
+static void reap(struct block_ring *ring)
 {
 	struct io_uring_cqe *entry;
 	struct block_req *req;
@@ -156,14 +158,15 @@ static unsigned reap(struct block_ring *ring)
 		else
 			block_redo(ring->block, req);
 	}
-	return n;
 }
 
-/* One turn. What it leaves behind has another one come. */
+/*
+ * One turn. For requests that it leaves behind another one comes; for those
+ * that are finished too, as the ring stays readable.
+ */
 static void serve(struct block_ring *ring)
 {
 	struct block_req *req;
-	eventfd_t count;
 	bool more;
 
 	ring->serving = true;
@@ -175,16 +178,11 @@ static void serve(struct block_ring *ring)
 	/* What the kernel does not take now stays in the queue. */
 	if (io_uring_sq_ready(&ring->uring))
 		(void)!io_uring_submit(&ring->uring);
-	/* Cleared before looking: what comes later signals again. */
-	(void)!eventfd_read(ring->event_fd, &count);
-	more = reap(ring) == RING_ENTRIES;
+	reap(ring);
 	pthread_mutex_lock(&ring->block->lock);
-	more |= ring->first && ring->at_work < RING_ENTRIES;
-	/*
-	 * Not kept from before: the signal of one who came while this turn was
-	 * taking requests may be cleared, and its request taken.
-	 */
-	ring->signalled = more;
+	/* Who came meanwhile, and found nobody before him, signals himself. */
+	more = ring->first && !ring->signalled && ring->at_work < RING_ENTRIES;
+	ring->signalled |= more;
 	pthread_mutex_unlock(&ring->block->lock);
 	if (more || io_uring_sq_ready(&ring->uring))
 		block_ring_signal(ring);
@@ -200,6 +198,16 @@ static void ring_ready(void *ctx, unsigned events UNUSED)
 		__atomic_store_n(&ring->known, true, __ATOMIC_RELEASE);
 	}
 	serve(ring);
+}
+
+static void ring_kicked(void *ctx, unsigned events)
+{
+	struct block_ring *ring = ctx;
+	eventfd_t count;
+
+	/* Cleared before looking: what comes later signals again. */
+	(void)!eventfd_read(ring->event_fd, &count);
+	ring_ready(ring, events);
 }
 
 void block_ring_drain(struct block_ring *ring)
@@ -241,13 +249,14 @@ static int ring_open(struct block_ring *ring, struct evloop *loop)
 	if (r)
 		return r;
 	ring->open = true;
-	r = io_uring_register_eventfd(uring, ring->event_fd);
-	if (!r)
-		r = restrict_ring(uring);
+	r = restrict_ring(uring);
 	if (!r)
 		r = io_uring_enable_rings(uring);
 	if (!r)
-		r = ev_fd_create(loop, ring->event_fd, EV_IN, ring_ready, ring,
+		r = ev_fd_create(loop, ring->event_fd, EV_IN, ring_kicked, ring,
+				 &ring->kick);
+	if (!r)
+		r = ev_fd_create(loop, uring->ring_fd, EV_IN, ring_ready, ring,
 				 &ring->ready);
 	return r;
 }
@@ -275,6 +284,7 @@ void block_ring_destroy(struct block_ring *ring)
 {
 	if (!ring)
 		return;
+	ev_fd_destroy(ring->kick);
 	ev_fd_destroy(ring->ready);
 	if (ring->open)
 		io_uring_queue_exit(&ring->uring);

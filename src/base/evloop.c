@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The event loop on libevent; the contract is in evloop.h. */
+/*
+ * The event loop on libevent; the contract is in evloop.h.
+ *
+ * Timers are descriptors of the kernel's, one each: libevent's own are either
+ * as coarse as the host's tick or cost a system call in every pass, whether
+ * there is a timer or not, and arming one on another thread would wake the
+ * loop.
+ */
 #include "base/evloop.h"
 
 #include <event2/event.h>
@@ -8,6 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include "base/log.h"
 
@@ -17,11 +25,7 @@ struct post {
 	void *ctx;
 };
 
-/*
- * Locking: `lock` guards the list of posted calls; `stop` is atomic; libevent
- * guards the base with a lock of its own, which is what makes arming a timer
- * from another thread safe.
- */
+/* Locking: `lock` guards the list of posted calls; `stop` is atomic. */
 struct evloop {
 	struct event_base *base;
 	struct event wake; /* wake_fd is readable: posted calls or a stop */
@@ -41,10 +45,14 @@ struct ev_fd {
 	int fd;
 };
 
+/* Locking: `lock` guards `armed` and what the descriptor is set to. */
 struct ev_timer {
-	struct event event;
+	struct ev_fd *expiry;
 	ev_timer_fn *fn;
 	void *ctx;
+	int fd;
+	pthread_mutex_t lock;
+	bool armed;
 };
 
 /* libevent leaves the reason in errno, but does not promise to. */
@@ -104,13 +112,7 @@ static struct event_base *base_create(void)
 	config = event_config_new();
 	if (!config)
 		return NULL;
-	/*
-	 * Timers count from the moment they are armed, not from a time cached
-	 * when the pass began or a clock that only moves with the host's tick.
-	 */
-	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER |
-					  EVENT_BASE_FLAG_NO_CACHE_TIME |
-					  EVENT_BASE_FLAG_IGNORE_ENV);
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;
@@ -322,59 +324,87 @@ void ev_fd_destroy(struct ev_fd *handle)
 	free(handle);
 }
 
-static void timer_expired(evutil_socket_t fd UNUSED, short what UNUSED,
-			  void *arg)
+static void timer_expired(void *ctx, unsigned events UNUSED)
 {
-	struct ev_timer *timer = arg;
+	struct ev_timer *timer = ctx;
+	uint64_t times;
+	bool due;
 
-	timer->fn(timer->ctx); /* may free the timer */
+	pthread_mutex_lock(&timer->lock);
+	/* Armed again or disarmed since it was seen: there is nothing to read.
+	 */
+	due = read(timer->fd, &times, sizeof(times)) == (ssize_t)sizeof(times);
+	if (due)
+		timer->armed = false;
+	pthread_mutex_unlock(&timer->lock);
+	if (due)
+		timer->fn(timer->ctx); /* may free the timer */
 }
 
 int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
 		    struct ev_timer **ret_timer)
 {
 	struct ev_timer *timer;
+	int ret;
 
 	timer = calloc(1, sizeof(*timer));
 	if (!timer)
 		return -ENOMEM;
 	timer->fn = fn;
 	timer->ctx = ctx;
-	event_assign(&timer->event, loop->base, -1, 0, timer_expired, timer);
+	pthread_mutex_init(&timer->lock, NULL);
+	timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ret = timer->fd < 0
+		  ? -errno
+		  : ev_fd_create(loop, timer->fd, EV_IN, timer_expired, timer,
+				 &timer->expiry);
+	if (ret) {
+		ev_timer_destroy(timer);
+		return ret;
+	}
 	*ret_timer = timer;
 	return 0;
 }
 
-void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns)
+/* 0 disarms. Lock held. */
+static void timer_set(struct ev_timer *timer, uint64_t delay_ns)
 {
-	/*
-	 * A timer may be late but never early: rounded up, and one more for
-	 * the part of a microsecond that libevent drops from the present time.
-	 */
-	uint64_t delay_us =
-	    delay_ns / 1000 + (delay_ns % 1000 != 0) + (delay_ns != 0);
-	struct timeval delay = {
-	    .tv_sec = (time_t)(delay_us / 1000000),
-	    .tv_usec = (suseconds_t)(delay_us % 1000000),
+	struct itimerspec when = {
+	    .it_value = {.tv_sec = (time_t)(delay_ns / NS_PER_S),
+			 .tv_nsec = (long)(delay_ns % NS_PER_S)},
 	};
 
-	if (event_add(&timer->event, &delay))
-		log_error("event loop: no memory to arm a timer");
+	/* Cannot fail: the descriptor and the numbers are ours. */
+	(void)timerfd_settime(timer->fd, 0, &when, NULL);
+	timer->armed = delay_ns != 0;
+}
+
+void ev_timer_arm(struct ev_timer *timer, uint64_t delay_ns)
+{
+	pthread_mutex_lock(&timer->lock);
+	timer_set(timer, MAX(delay_ns, (uint64_t)1));
+	pthread_mutex_unlock(&timer->lock);
 }
 
 void ev_timer_disarm(struct ev_timer *timer)
 {
 	/*
-	 * Must not wait for a callback that is running: the caller may hold
+	 * Does not wait for a callback that is running: the caller may hold
 	 * the lock which that callback wants.
 	 */
-	event_del_noblock(&timer->event);
+	pthread_mutex_lock(&timer->lock);
+	if (timer->armed)
+		timer_set(timer, 0);
+	pthread_mutex_unlock(&timer->lock);
 }
 
 void ev_timer_destroy(struct ev_timer *timer)
 {
 	if (!timer)
 		return;
-	event_del(&timer->event);
+	ev_fd_destroy(timer->expiry);
+	if (timer->fd >= 0)
+		close(timer->fd);
+	pthread_mutex_destroy(&timer->lock);
 	free(timer);
 }

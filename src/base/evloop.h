@@ -63,9 +63,11 @@ void ev_fd_fire(struct ev_fd *handle);
 void ev_fd_destroy(struct ev_fd *handle); /* NULL allowed */
 
 /*
- * One-shot timer, created disarmed. Arming again moves the deadline. Never
- * early. Disarmed on another thread than the loop's it may be firing just then:
- * the callback runs once more at most, and nobody waits for it.
+ * One-shot timer, created disarmed; it has a descriptor of its own. Arming
+ * again moves the deadline. Never early. Disarmed on another thread than the
+ * loop's it may be firing just then: the callback runs once more at most, and
+ * nobody waits for it. Arming costs one system call, disarming what is not
+ * armed none.
  */
 MUST_CHECK int ev_timer_create(struct evloop *loop, ev_timer_fn *fn, void *ctx,
 			       struct ev_timer **ret_timer);

@@ -7,6 +7,7 @@
 #include <liburing.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -131,6 +132,14 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 		return -EAGAIN;
 	}
 	return __real_io_uring_submit(ring);
+}
+
+int __real_eventfd_read(int fd, eventfd_t *value);
+int __wrap_eventfd_read(int fd, eventfd_t *value);
+int __wrap_eventfd_read(int fd, eventfd_t *value)
+{
+	fault.signals++;
+	return __real_eventfd_read(fd, value);
 }
 
 /* ---- fixture ---- */

@@ -32,6 +32,7 @@ struct disk_fault {
 	int ring_errno;		  /* io_uring cannot be had */
 	unsigned submit_failures; /* of io_uring_submit to come */
 	unsigned submits;	  /* calls of it */
+	unsigned signals;	  /* eventfds read */
 	int thread_error;	  /* pthread_create fails with this */
 	unsigned threads;	  /* started; the kernel's own do not count */
 	sem_t *gate;		  /* writes wait for it */

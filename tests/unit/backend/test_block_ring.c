@@ -201,6 +201,48 @@ static void test_many_nocache(void **state)
 	assert_true(fault.submits < 40 * IN_FLIGHT);
 }
 
+/* From the loop's own thread: one system call for all that come together. */
+struct batch {
+	struct fixture *f;
+	struct request r[IN_FLIGHT];
+};
+
+static void start_batch(void *ctx)
+{
+	struct batch *batch = ctx;
+	unsigned i;
+
+	for (i = 0; i < IN_FLIGHT; i++)
+		start(batch->f, &batch->r[i]);
+}
+
+static void test_calls(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP_FREE uint8_t *buf = aligned(IN_FLIGHT * BUFFER);
+	struct batch batch = {.f = f};
+	unsigned i;
+
+	if (!disk_open_ring(f, "nocache"))
+		skip();
+	/* The loop's thread is not known before. */
+	assert_int_equal(rw(f, BLOCK_READ, 0, buf, BUFFER), 0);
+	for (i = 0; i < IN_FLIGHT; i++) {
+		struct request *r = &batch.r[i];
+
+		*r = request(BLOCK_WRITE, i * BUFFER, buf + i * BUFFER, BUFFER);
+		r->req.iov = &r->iov;
+		r->req.iovcnt = 1;
+	}
+	assert_int_equal(evloop_post(f->loop, start_batch, &batch), 0);
+	fault.submits = fault.signals = 0;
+	for (i = 0; i < IN_FLIGHT; i++)
+		assert_int_equal(finish(f, &batch.r[i]), 0);
+	assert_int_equal(fault.submits, 1);
+	assert_int_equal(fault.signals, 1); /* the posted call's */
+	assert_int_equal(fault.threads, 0);
+}
+
 /* More than the ring holds. */
 static void test_more_than_fit(void **state)
 {
@@ -396,6 +438,7 @@ int main(void)
 	    T(test_other_threads), T(test_many),      T(test_many_nocache),
 	    T(test_more_than_fit), T(test_cut_short), T(test_kernel_busy),
 	    T(test_no_io_uring),   T(test_drain),     T(test_close),
+	    T(test_calls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
