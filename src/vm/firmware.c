@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "vm/runas.h"
+#include "vm/userdir.h"
+
 /* Code and the variables that belong to it, below a folder. */
 struct build {
 	const char *code, *vars;
@@ -209,7 +212,8 @@ static int vars_damaged(const struct search *s, off_t expected)
 	struct stat st;
 
 	snprintf(backup, sizeof(backup), "%.*s.bak", PATH_MAX - 1, fw->vars);
-	if (stat(backup, &st) == 0 && st.st_size == expected)
+	if (lstat(backup, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size == expected)
 		snprintf(cure, sizeof(cure),
 			 "the last good copy is %s: cp it back", backup);
 	return err_set(s->err, -EINVAL,
@@ -243,15 +247,17 @@ static int firmware_search(struct search *s, enum loader loader)
 	return rc == -ENOENT ? missing(s, loader) : rc;
 }
 
-/* The guest's copy: its size, or -1 when it has none yet. */
-static int vars_look(const char *path, struct err *err, off_t *ret_size)
+/* The guest's copy: its size, or -1 when it has none yet. The links of a user
+ * lead nowhere. */
+static int vars_look(const char *path, bool users, struct err *err,
+		     off_t *ret_size)
 {
 	struct stat st;
 
 	*ret_size = -1;
 	if (lstat(path, &st) < 0 && errno == ENOENT)
 		return 0;
-	if (stat(path, &st) < 0)
+	if ((users ? lstat(path, &st) : stat(path, &st)) < 0)
 		return err_sys(err, -errno, "%s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s: not a regular file", path);
@@ -261,7 +267,7 @@ static int vars_look(const char *path, struct err *err, off_t *ret_size)
 			       "%s: read-only, but the firmware keeps its "
 			       "settings there; chmod u+w it",
 			       path);
-	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+	if (!users && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
 		return err_sys(err, -errno,
 			       "%s: the firmware keeps its settings there",
 			       path);
@@ -300,9 +306,14 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	if (rc == 0 && loader == LOADER_BIOS)
 		search.vars_wanted = false;
 	if (rc == 0 && loader != LOADER_LINUX && search.vars_wanted) {
-		rc = path_below(fw.vars, guest->dir, UEFI_VARS_NAME, err);
+		fw.users = runas_wanted(place, conf);
+		rc = path_below(fw.vars, guest->dir,
+				fw.users ? USERDIR_NAME "/" UEFI_VARS_NAME
+					 : UEFI_VARS_NAME,
+				err);
 		if (rc == 0)
-			rc = vars_look(fw.vars, err, &search.vars_size);
+			rc = vars_look(fw.vars, fw.users, err,
+				       &search.vars_size);
 	}
 	if (rc == 0 && loader != LOADER_LINUX)
 		rc = firmware_search(&search, loader);
@@ -319,48 +330,34 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	return 0;
 }
 
-static int file_copy(int from, int to)
-{
-	char data[65536];
-	ssize_t n;
-
-	while ((n = read(from, data, sizeof(data))) != 0) {
-		ssize_t done = 0;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		while (done < n) {
-			ssize_t w = write(to, data + done, (size_t)(n - done));
-
-			if (w < 0 && errno != EINTR)
-				return -errno;
-			done += MAX(w, (ssize_t)0);
-		}
-	}
-	return fsync(to) < 0 ? -errno : 0;
-}
-
-/* A copy under another name, then renamed: a crash leaves all or nothing. */
-static int vars_make(const struct guest *guest, int from)
+/*
+ * A copy under another name, then renamed: a crash leaves all or nothing. It
+ * belongs to who has the folder, and may be renamed by him meanwhile: what is
+ * written is the new file all the same.
+ */
+static int vars_make(int dir, int from)
 {
 	static const char temp[] = UEFI_VARS_NAME ".new";
 	CLEANUP_CLOSE int to = -1;
+	struct stat st;
 	int rc;
 
-	unlinkat(guest->dirfd, temp, 0);
-	to = openat(guest->dirfd, temp,
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	unlinkat(dir, temp, 0);
+	to = openat(dir, temp,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
-	rc = file_copy(from, to);
-	if (rc == 0 &&
-	    renameat(guest->dirfd, temp, guest->dirfd, UEFI_VARS_NAME) < 0)
+	rc = file_copy(from, to, FIRMWARE_MAX);
+	if (rc == 0 && st.st_uid != geteuid() &&
+	    fchown(to, st.st_uid, (gid_t)-1) < 0)
+		rc = -errno;
+	if (rc == 0 && renameat(dir, temp, dir, UEFI_VARS_NAME) < 0)
 		rc = -errno;
 	if (rc < 0)
-		unlinkat(guest->dirfd, temp, 0);
-	else if (fsync(guest->dirfd) < 0 && errno != EINVAL)
+		unlinkat(dir, temp, 0);
+	else if (fsync(dir) < 0 && errno != EINVAL)
 		rc = -errno;
 	return rc;
 }
@@ -369,16 +366,22 @@ int firmware_make_vars(const struct guest *guest,
 		       const struct firmware *firmware, struct err *err,
 		       bool *ret_made)
 {
-	CLEANUP_CLOSE int from = -1;
-	int rc;
+	CLEANUP_CLOSE int from = -1, folder = -1;
+	int dir = guest->dirfd, rc;
 
 	*ret_made = false;
-	if (!firmware->vars[0] || access(firmware->vars, F_OK) == 0)
+	if (!firmware->vars[0])
+		return 0;
+	if (firmware->users)
+		dir = folder = userdir_open(guest);
+	if (dir < 0)
+		return err_sys(err, dir, "%s/" USERDIR_NAME, guest->dir);
+	if (faccessat(dir, UEFI_VARS_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	from = open(firmware->vars_from, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(err, -errno, "%s", firmware->vars_from);
-	rc = vars_make(guest, from);
+	rc = vars_make(dir, from);
 	if (rc < 0)
 		return err_sys(err, rc, "%s: cannot be made", firmware->vars);
 	*ret_made = true;

@@ -27,6 +27,7 @@
 struct seen {
 	struct fixture *f;
 	struct evloop *loop;
+	struct runas user;
 	struct helpers helpers;
 	unsigned ready;
 	char failed[1024], lost[1024], output[4096];
@@ -72,7 +73,8 @@ static int setup(void **state)
 		return -1;
 	seen->f = f;
 	assert_int_equal(evloop_create(&seen->loop), 0);
-	helpers_init(&seen->helpers, seen->loop, &seen->f->guest, &ops, seen);
+	helpers_init(&seen->helpers, seen->loop, &seen->f->guest, &seen->user,
+		     &ops, seen);
 	fixture_file(f, "vms/demo/a.qcow2", "QFI\xfb\0\0\0\3", 8, 65536);
 	fixture_program(f, "swtpm", SWTPM);
 	fixture_program(f, "qemu-storage-daemon", STORAGE);
@@ -172,7 +174,7 @@ static void test_argv(void **state)
 	CLEANUP_FREE char *text = NULL;
 
 	(void)seen;
-	helpers_disk_argv(&disk, NULL, &argv);
+	helpers_disk_argv(&disk, NULL, false, &argv);
 	text = words_join(&argv, ' ');
 	assert_string_equal(
 	    text,
@@ -188,7 +190,7 @@ static void test_argv(void **state)
 	strcpy(disk.path, "/dev/sdz");
 	disk.format = IMAGE_QCOW2;
 	disk.readonly = true;
-	helpers_disk_argv(&disk, "nodelete,nocache,ro", &argv);
+	helpers_disk_argv(&disk, "nodelete,nocache,ro", true, &argv);
 	text = words_join(&argv, ' ');
 	assert_string_equal(
 	    text,
@@ -198,7 +200,7 @@ static void test_argv(void **state)
 	    " --blockdev driver=qcow2,node-name=disk,file=file,discard=ignore,"
 	    "cache.direct=on,read-only=on"
 	    " --export type=fuse,id=disk,node-name=disk,"
-	    "mountpoint=/vm/disk0.export,writable=off"
+	    "mountpoint=/vm/disk0.export,writable=off,allow-other=on"
 	    " --chardev stdio,id=monitor --monitor monitor");
 }
 
