@@ -29,7 +29,6 @@ static int parts_check(const struct conf *conf, const char *user,
 	} refused[] = {
 	    {"virt_console0", "byway makes its sockets in the guest's folder, "
 			      "which is root's"},
-	    {"passthru_slots", "byway opens what is attached by itself"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)

@@ -111,7 +111,6 @@ refuse() {
 }
 {
 	refuse unknown 'run_as="no-such-user"'
-	refuse attached 'run_as="nobody"' 'passthru_slots="2"'
 	refuse sockets 'run_as="nobody"' 'virt_console0="yes"'
 	echo 'vm_run_as="no-default"' >"$VM_CONF"
 	refuse default 'tags="x"'
