@@ -33,6 +33,7 @@ static const struct build bios_builds[] = {
 /* What a search goes through. */
 struct search {
 	const struct place *place;
+	const struct guest *guest;
 	const struct conf *conf;
 	struct err *err;
 	bool vars_wanted;
@@ -206,14 +207,16 @@ static int missing(const struct search *s, enum loader loader)
 static int vars_damaged(const struct search *s, off_t expected)
 {
 	const struct firmware *fw = s->found;
+	static const char name[] = UEFI_VARS_NAME ".bak";
 	char cure[PATH_MAX + 64] = "put a copy back, or remove it to begin "
 				   "with fresh ones";
 	char backup[PATH_MAX + 8];
 	struct stat st;
+	int rc;
 
 	snprintf(backup, sizeof(backup), "%.*s.bak", PATH_MAX - 1, fw->vars);
-	if (lstat(backup, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size == expected)
+	rc = fw->users ? userdir_stat(s->guest, name, &st) : stat(backup, &st);
+	if (rc == 0 && st.st_size == expected)
 		snprintf(cure, sizeof(cure),
 			 "the last good copy is %s: cp it back", backup);
 	return err_set(s->err, -EINVAL,
@@ -226,6 +229,7 @@ static int vars_damaged(const struct search *s, off_t expected)
 static int firmware_search(struct search *s, enum loader loader)
 {
 	const struct search any = {.place = s->place,
+				   .guest = s->guest,
 				   .conf = s->conf,
 				   .err = s->err,
 				   .vars_wanted = s->vars_wanted,
@@ -247,19 +251,34 @@ static int firmware_search(struct search *s, enum loader loader)
 	return rc == -ENOENT ? missing(s, loader) : rc;
 }
 
-/* The guest's copy: its size, or -1 when it has none yet. The links of a user
- * lead nowhere. */
-static int vars_look(const char *path, bool users, struct err *err,
-		     off_t *ret_size)
+/* stat(2), but for a copy of a user's, whose links lead nowhere. */
+static int vars_stat(const struct guest *guest, const struct firmware *fw,
+		     struct stat *ret_st)
 {
+	if (fw->users)
+		return userdir_stat(guest, UEFI_VARS_NAME, ret_st);
+	if (lstat(fw->vars, ret_st) < 0)
+		return -errno;
+	/* A link to nothing is not nothing. */
+	return stat(fw->vars, ret_st) == 0 ? 0
+	       : errno == ENOENT	   ? -ENOLINK
+					   : -errno;
+}
+
+/* The guest's copy: its size, or -1 when it has none yet. */
+static int vars_look(const struct guest *guest, const struct firmware *fw,
+		     struct err *err, off_t *ret_size)
+{
+	const char *path = fw->vars;
 	struct stat st;
+	int rc = vars_stat(guest, fw, &st);
 
 	*ret_size = -1;
-	if (lstat(path, &st) < 0 && errno == ENOENT)
+	if (rc == -ENOENT)
 		return 0;
-	if ((users ? lstat(path, &st) : stat(path, &st)) < 0)
-		return err_sys(err, -errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
+	if (rc < 0 && rc != -EXDEV)
+		return err_sys(err, rc == -ENOLINK ? -ENOENT : rc, "%s", path);
+	if (rc == -EXDEV || !S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s: not a regular file", path);
 	/* root may write everything, and would not notice. */
 	if (!(st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
@@ -267,7 +286,8 @@ static int vars_look(const char *path, bool users, struct err *err,
 			       "%s: read-only, but the firmware keeps its "
 			       "settings there; chmod u+w it",
 			       path);
-	if (!users && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+	if (!fw->users &&
+	    faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
 		return err_sys(err, -errno,
 			       "%s: the firmware keeps its settings there",
 			       path);
@@ -294,6 +314,7 @@ int firmware_find(const struct place *place, const struct guest *guest,
 {
 	struct firmware fw = {0};
 	struct search search = {.place = place,
+				.guest = guest,
 				.conf = conf,
 				.err = err,
 				.vars_wanted =
@@ -312,8 +333,7 @@ int firmware_find(const struct place *place, const struct guest *guest,
 					 : UEFI_VARS_NAME,
 				err);
 		if (rc == 0)
-			rc = vars_look(fw.vars, fw.users, err,
-				       &search.vars_size);
+			rc = vars_look(guest, &fw, err, &search.vars_size);
 	}
 	if (rc == 0 && loader != LOADER_LINUX)
 		rc = firmware_search(&search, loader);
@@ -368,16 +388,15 @@ int firmware_make_vars(const struct guest *guest,
 {
 	CLEANUP_CLOSE int from = -1, folder = -1;
 	int dir = guest->dirfd, rc;
+	struct stat st;
 
 	*ret_made = false;
-	if (!firmware->vars[0])
+	if (!firmware->vars[0] || vars_stat(guest, firmware, &st) != -ENOENT)
 		return 0;
 	if (firmware->users)
 		dir = folder = userdir_open(guest);
 	if (dir < 0)
 		return err_sys(err, dir, "%s/" USERDIR_NAME, guest->dir);
-	if (faccessat(dir, UEFI_VARS_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
 	from = open(firmware->vars_from, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(err, -errno, "%s", firmware->vars_from);

@@ -20,27 +20,19 @@
 
 /* ---- the guest's file ---- */
 
-/* Keys that make byway need what only root may do, or others' sockets. */
+/* What makes byway need what only root may do. */
 static int parts_check(const struct conf *conf, const char *user,
 		       struct err *err)
 {
-	static const struct {
-		const char *key, *why;
-	} refused[] = {
-	    {"virt_console0", "byway makes its sockets in the guest's folder, "
-			      "which is root's"},
-	};
+	static const char key[] = "virt_console0";
 
-	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-		if (!conf_text_is_no(conf_get_or(conf, refused[i].key, "no")))
-			return err_set(
-			    err, -ENOTSUP,
-			    "%s:%u: %s does not go with run_as=\"%s\""
-			    " in this version (%s); remove one of "
-			    "them",
-			    conf->path, conf_line(conf, refused[i].key),
-			    refused[i].key, user, refused[i].why);
-	return 0;
+	if (conf_text_is_no(conf_get_or(conf, key, "no")))
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "%s:%u: %s does not go with run_as=\"%s\" in this "
+		       "version (byway makes its sockets in the guest's "
+		       "folder, which is root's); remove one of them",
+		       conf->path, conf_line(conf, key), key, user);
 }
 
 bool runas_wanted(const struct place *place, const struct conf *conf)

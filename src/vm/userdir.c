@@ -13,8 +13,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "vm/firmware.h"
 #include "vm/helpers.h"
@@ -70,18 +71,34 @@ int file_copy(int from, int to, uint64_t max)
 }
 
 /*
+ * Opens what is in `dir` itself: not beyond a link, nor in what is mounted,
+ * whose opening somebody else would answer in his own time.
+ */
+static int inside_open(int dir, const char *name, int flags)
+{
+	const struct open_how how = {
+	    .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+	    .resolve = RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/*
  * Opens a file of `owner` (0: of anybody, in a folder of root's) to read.
  * -EINVAL for what is no such file.
  */
 static int file_open(int dir, const char *name, uid_t owner)
 {
 	CLEANUP_CLOSE int fd =
-	    openat(dir, name,
-		   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	    inside_open(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
+	if (fd == -ELOOP || fd == -ENXIO || fd == -EXDEV)
+		return -EINVAL;
 	if (fd < 0)
-		return errno == ELOOP || errno == ENXIO ? -EINVAL : -errno;
+		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	/* A hard link may lead to a file of somebody else's. */
@@ -171,9 +188,9 @@ static int set_back(const struct guest *guest, const struct set *set, int from,
 		    uid_t owner, struct err *err)
 {
 	CLEANUP_CLOSE int to = -1;
+	CLEANUP_CLOSE int first = inside_open(from, set->file[0], O_PATH);
 
-	if (faccessat(from, set->file[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    errno == ENOENT)
+	if (first == -ENOENT)
 		return 0;
 	to = set_folder(guest, set, true);
 	if (to < 0)
@@ -228,15 +245,25 @@ static void set_forget(const struct guest *guest, const struct set *set)
 
 static int folder_open(const struct guest *guest, const char *name)
 {
-	int fd = openat(guest->dirfd, name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = inside_open(guest->dirfd, name, O_RDONLY | O_DIRECTORY);
 
-	return fd < 0 ? -errno : fd;
+	return fd == -ELOOP ? -ENOTDIR : fd;
 }
 
 int userdir_open(const struct guest *guest)
 {
 	return folder_open(guest, USERDIR_NAME);
+}
+
+int userdir_stat(const struct guest *guest, const char *name,
+		 struct stat *ret_st)
+{
+	CLEANUP_CLOSE int dir = userdir_open(guest);
+	CLEANUP_CLOSE int fd = dir < 0 ? dir : inside_open(dir, name, O_PATH);
+
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret_st) < 0 ? -errno : 0;
 }
 
 static int folder_error(const struct guest *guest, int code, struct err *err)
@@ -361,10 +388,9 @@ static int tree_empty(int dir, unsigned depth)
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 		    unlinkat(dir, name, 0) == 0)
 			continue;
-		fd = openat(dir, name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = inside_open(dir, name, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
-			rc = -errno;
+			rc = fd;
 		else if (depth == DEPTH_MAX)
 			rc = close(fd) < 0 ? -errno : -ELOOP;
 		else

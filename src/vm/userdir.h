@@ -8,8 +8,9 @@
  * root these are in the guest's own folder and its folder tpm.
  *
  * The user may be hostile and at it at any time. So nothing in the folder is
- * written to, and nothing is reached through a name in it but by O_NOFOLLOW and
- * without blocking. What is taken from it is copied up to a limit, and only
+ * written to, and nothing is reached through a name in it that is a link or has
+ * a file system of the user's (FUSE) mounted on it, and nothing is waited for.
+ * What is taken from it is copied up to a limit, and only
  * from a regular file that belongs to the folder's owner. Everything is named
  * relative to a descriptor of the folder, whose name the user cannot change.
  *
@@ -17,6 +18,8 @@
  */
 #ifndef VM_USERDIR_H
 #define VM_USERDIR_H
+
+#include <sys/stat.h>
 
 #include "vm/place.h"
 
@@ -34,6 +37,10 @@ MUST_CHECK int userdir_settle(const struct guest *guest, uid_t uid,
 
 /* The folder's descriptor; -ENOENT. */
 MUST_CHECK int userdir_open(const struct guest *guest);
+
+/* Of a name in it; of a link itself. -ENOENT, -EXDEV when it is mounted on. */
+MUST_CHECK int userdir_stat(const struct guest *guest, const char *name,
+			    struct stat *ret_st);
 
 /* Removes the folder with whatever the user has made in it. */
 MUST_CHECK int userdir_remove(const struct guest *guest, struct err *err);

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "place_fixture.h"
 #include "vm/firmware.h"
 #include "vm/userdir.h"
@@ -285,13 +288,53 @@ static void test_vars_made(void **state)
 	expect_err(f, "TMP/vms/demo/run_as/uefi-vars.fd: not a regular file");
 }
 
+/* A user may mount what he answers for on his files; here it is a tmpfs. */
+static void test_mounted(void **state)
+{
+	struct fixture *f = *state;
+	struct firmware fw;
+	char path[PATH_MAX + 32];
+	bool moved;
+
+	need_root();
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		print_message("may not mount\n");
+		skip();
+	}
+	/* What is open is still without those mounts. */
+	close(f->guest.dirfd);
+	f->guest.dirfd = open(f->guest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fixture_file(f, "share/OVMF/OVMF_CODE_4M.fd", "", 0, 3653632);
+	fixture_file(f, "share/OVMF/OVMF_VARS_4M.fd", "4M", 2, 540672);
+	fixture_conf(f, "loader=uefi\nuefi_vars=yes\nrun_as=nobody\n");
+	settle(f, USER_A, true);
+	put(f, "run_as/uefi-vars.fd", "vars", USER_A);
+	snprintf(path, sizeof(path), "%s/run_as/uefi-vars.fd", f->guest.dir);
+	assert_int_equal(mount("/proc/version", path, NULL, MS_BIND, NULL), 0);
+	refuse(f, 0,
+	       "TMP/vms/demo/run_as/uefi-vars.fd: not a regular file of its "
+	       "folder's owner, so it is not used; remove it to begin with a "
+	       "fresh one");
+	assert_true(firmware_find(&f->place, &f->guest, f->conf, &f->err, &fw) <
+		    0);
+	expect_err(f, "TMP/vms/demo/run_as/uefi-vars.fd: not a regular file");
+	assert_int_equal(umount2(path, MNT_DETACH), 0);
+	snprintf(path, sizeof(path), "%s/run_as", f->guest.dir);
+	assert_int_equal(mount("none", path, "tmpfs", 0, NULL), 0);
+	assert_int_equal(userdir_settle(&f->guest, 0, &f->err, &moved), -EXDEV);
+	assert_int_equal(userdir_remove(&f->guest, &f->err), -EXDEV);
+	assert_int_equal(umount2(path, MNT_DETACH), 0);
+	expect_file(f, "run_as/uefi-vars.fd", "vars", USER_A);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_there_and_back), T(test_other_user),	    T(test_broken_off),
 	    T(test_hostile_files),  T(test_folder_is_none), T(test_remove),
-	    T(test_vars_made),
+	    T(test_vars_made),	    T(test_mounted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
