@@ -11,7 +11,7 @@ grep -q ^guest: /etc/passwd || {
 }
 boots=2
 nvme_prepare 1/0/0
-bind_vfio 1/0/0 2/0/0 4/0/0
+bind_vfio 1/0/0 2/0/0 4/0/0 5/0/0
 vm init
 vm switch create -a 172.16.0.1/24 net
 mkdir www
@@ -19,11 +19,12 @@ head -c 300000 /dev/urandom >www/blob
 sum=$(sha256sum <www/blob)
 httpd -f -h www -p 172.16.0.1:80 &
 server=$!
-vm_guest one "$kernel" "lab.check=nvme,nic,tpm lab.boots=$boots lab.nic=virtio_net lab.ip=172.16.0.2 lab.fetch=http://172.16.0.1/blob lab.sum=${sum%% *}" <<-'END'
+vm_guest one "$kernel" "lab.check=nvme,nic,tpm lab.boots=$boots lab.last=button lab.nic=virtio_net lab.ip=172.16.0.2 lab.fetch=http://172.16.0.1/blob lab.sum=${sum%% *}" <<-'END'
 	passthru0="1/0/0"
 	passthru1="2/0/0"
 	passthru1_options="reset=pm"
 	passthru2="4/0/0"
+	passthru_slots="1"
 	network0_type="virtio-net"
 	network0_switch="net"
 	tpm="yes"
@@ -91,7 +92,18 @@ holders | grep -q "^$group: held by process $(vm_pid one supervisor)\$" ||
 wait_for 60 grep -q "^reached=1" "$VM_DIR/one/run.lock" ||
 	fail "the second run does not run"
 byway_is_guest
-wait_for 100 vm_is_down one || fail "the guest does not power off"
+
+# --- a device that comes and goes: its group is handed over ------------------------------
+
+console_line 100 one 'LAB: waits for the power button'
+slot=/dev/vfio/$(group_of 5/0/0)
+slot_holders() { holders | sed -n "s|^$slot: held by process ||p"; }
+run_expect 0 '05:00\.0.* is in slot' timeout 60 vm passthru attach one 5/0/0
+expect_eq "$(vm_pid one byway)" "$(slot_holders)" "who has 5/0/0"
+run_expect 0 'was detached' timeout 60 vm passthru detach one 5/0/0
+expect_eq '' "$(slot_holders)" "who has 5/0/0 afterwards"
+run_expect 0 '05:00\.0.* is in slot' timeout 60 vm passthru attach one 5/0/0
+vm stop -w 60 one || fail "the guest does not power off"
 cat "$VM_DIR/one/vm-bhyve.log"
 grep 'LAB: ' "$VM_DIR/one/com1.log"
 expect_eq $boots "$(grep -c 'LAB: nvme ok irq=msix' "$VM_DIR/one/com1.log")" \
@@ -115,32 +127,21 @@ nvme_verify 1/0/0 $boots
 bind_vfio 1/0/0
 vm_guest one "$kernel" lab.do=button <<-'END'
 	passthru0="1/0/0"
-	passthru_slots="1"
+	tpm="yes"
 	run_as="guest"
 END
-waits() { grep -c 'LAB: waits for the power button' "$VM_DIR/one/com1.log"; }
-waits_again() { [ "$(waits)" -gt "$waited" ]; }
+tpm_is_gone() { ! kill -0 "$swtpm" 2>/dev/null; }
 for victim in byway supervisor; do
 	run_expect 0 'running \(pid' timeout 120 vm start one
 	byway_is_guest
+	swtpm=$(pidof swtpm)
 	kill -9 "$(vm_pid one $victim)"
+	wait_for 20 tpm_is_gone || fail "swtpm outlives the $victim"
 	[ $victim = supervisor ] || wait_for 60 vm_is_down one ||
 		fail "still there after a kill of $victim"
 done
-waited=$(waits) || true
 run_expect 0 'running \(pid' timeout 120 vm start one
 byway_is_guest
-
-# --- a device that comes and goes: its group is handed over ------------------------------
-
-group=/dev/vfio/$(group_of 4/0/0)
-group_holders() { holders | sed -n "s|^$group: held by process ||p"; }
-wait_for 60 waits_again || fail "the guest is not up"
-run_expect 0 '04:00\.0.* is in slot' timeout 60 vm passthru attach one 4/0/0
-expect_eq "$(vm_pid one byway)" "$(group_holders)" "who has 4/0/0"
-run_expect 0 'was detached' timeout 60 vm passthru detach one 4/0/0
-expect_eq '' "$(group_holders)" "who has 4/0/0 afterwards"
-run_expect 0 '04:00\.0.* is in slot' timeout 60 vm passthru attach one 4/0/0
 run_expect 0 '' timeout 60 vm poweroff -f one
 wait_for 60 vm_is_down one || fail "still there after poweroff"
 vm_traces one
