@@ -16,6 +16,7 @@ struct client {
 	struct ev_fd *event;
 	char line[CONTROL_LINE_MAX];
 	size_t len;
+	struct control_fds fds; /* that came with the line so far */
 };
 
 struct control {
@@ -29,8 +30,17 @@ struct control {
 	struct client clients[CONTROL_CLIENTS];
 };
 
+static void fds_close(struct control_fds *fds)
+{
+	for (unsigned i = 0; i < fds->count; i++)
+		if (fds->fd[i] >= 0)
+			close(fds->fd[i]);
+	fds->count = 0;
+}
+
 static void client_close(struct client *client)
 {
+	fds_close(&client->fds);
 	ev_fd_destroy(client->event);
 	client->event = NULL;
 	if (client->fd >= 0)
@@ -50,8 +60,9 @@ static void client_line(struct client *client, const char *line)
 	if (control_parse(line, &command, &args))
 		snprintf(reply, sizeof(reply), "error unknown command");
 	else
-		control->ops->command(control->ctx, command, args, reply,
-				      sizeof(reply) - 1);
+		control->ops->command(control->ctx, command, args, &client->fds,
+				      reply);
+	fds_close(&client->fds);
 	len = strlen(reply);
 	reply[len++] = '\n';
 	/* A client that does not read its one line loses it. */
@@ -59,14 +70,58 @@ static void client_line(struct client *client, const char *line)
 		client_close(client);
 }
 
+/* Keeps the descriptors of a message; false when there are too many. */
+static bool client_take(struct client *client, struct msghdr *msg)
+{
+	struct control_fds *fds = &client->fds;
+	struct cmsghdr *cmsg;
+	bool fits = !(msg->msg_flags & MSG_CTRUNC);
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		const unsigned char *data = CMSG_DATA(cmsg);
+		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int), i;
+
+		if (cmsg->cmsg_level != SOL_SOCKET ||
+		    cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
+			if (fds->count < CONTROL_FDS_MAX)
+				fds->fd[fds->count++] = fd;
+			else
+				close(fd), fits = false;
+		}
+	}
+	return fits;
+}
+
+/* As read(); -1 with EMSGSIZE when more came than a line can have. */
+static ssize_t client_read(struct client *client)
+{
+	char space[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))]
+	    __attribute__((aligned(_Alignof(struct cmsghdr))));
+	struct iovec iov = {client->line + client->len,
+			    sizeof(client->line) - 1 - client->len};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = space,
+			     .msg_controllen = sizeof(space)};
+	ssize_t n = recvmsg(client->fd, &msg, MSG_CMSG_CLOEXEC);
+
+	if (n < 0 || client_take(client, &msg))
+		return n;
+	errno = EMSGSIZE;
+	return -1;
+}
+
 static void client_ready(void *ctx, unsigned events UNUSED)
 {
 	struct client *client = ctx;
 	char *newline;
-	ssize_t n;
+	ssize_t n = client_read(client);
 
-	n = read(client->fd, client->line + client->len,
-		 sizeof(client->line) - 1 - client->len);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

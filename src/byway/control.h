@@ -5,7 +5,7 @@
  *
  * Threads: event loop's thread only.
  * Limits: CONTROL_CLIENTS clients at once; a client that sends an over-long
- * line is cut off.
+ * line, or more than CONTROL_FDS_MAX descriptors with it, is cut off.
  */
 #ifndef BYWAY_CONTROL_H
 #define BYWAY_CONTROL_H
@@ -20,9 +20,13 @@
 struct control;
 
 struct control_ops {
-	/* Runs a command; the reply line without newline goes to buf. */
+	/*
+	 * Runs a command; the reply line without newline goes to buf, which has
+	 * CONTROL_LINE_MAX - 1 bytes. What is left of the descriptors that came
+	 * with it is closed afterwards.
+	 */
 	void (*command)(void *ctx, enum control_command command,
-			const char *args, char *buf, size_t size);
+			const char *args, struct control_fds *fds, char *buf);
 	/* The supervisor closed the status pipe. */
 	void (*orphaned)(void *ctx);
 };

@@ -117,8 +117,9 @@ static int open_signals(struct program *p, struct err *err)
 }
 
 static void run_command(void *ctx, enum control_command command,
-			const char *args, char *buf, size_t size)
+			const char *args, struct control_fds *fds, char *buf)
 {
+	const size_t size = CONTROL_LINE_MAX - 1;
 	struct program *p = ctx;
 	struct err err = {0};
 
@@ -149,12 +150,13 @@ static void run_command(void *ctx, enum control_command command,
 		hotplug_slots(machine_hotplug(p->machine), buf + 3, size - 3);
 		break;
 	case CONTROL_ATTACH:
-		if (hotplug_attach(machine_hotplug(p->machine), args, &err))
-			snprintf(buf, size, "error %s", err.msg);
+		if (hotplug_attach(machine_hotplug(p->machine), args, fds,
+				   &err))
+			snprintf(buf, size, "error %.240s", err.msg);
 		break;
 	case CONTROL_DETACH:
 		if (hotplug_detach(machine_hotplug(p->machine), args, &err))
-			snprintf(buf, size, "error %s", err.msg);
+			snprintf(buf, size, "error %.240s", err.msg);
 		break;
 	}
 }

@@ -350,7 +350,47 @@ static int open_all(struct slot *slot, char *words, struct err *err)
 	return 0;
 }
 
-int hotplug_attach(struct hotplug *h, const char *args, struct err *err)
+/* The words "group=NUMBER" at the beginning, which are taken away. */
+static int lend_groups(struct hotplug *h, char **words, struct control_fds *fds,
+		       struct err *err)
+{
+	struct vfio_ctx *vfio = h->params.env->vfio;
+	unsigned n = 0;
+	int r = 0;
+
+	while (!r && *words && strncmp(*words, "group=", 6) == 0) {
+		const char *word = strsep(words, " ");
+		uint64_t group;
+
+		if (parse_u64(word + 6, &group) || group > INT32_MAX)
+			return err_set(err, -EINVAL,
+				       "attach: %.40s: expected the number of"
+				       " an IOMMU group",
+				       word);
+		if (!fds || n == fds->count)
+			return err_set(err, -EINVAL,
+				       "attach: %.40s: no descriptor came with"
+				       " it",
+				       word);
+		r = vfio_lend(vfio, (int)group, fds->fd[n], err);
+		fds->fd[n++] = -1;
+	}
+	return r;
+}
+
+/* All functions of the list, by groups that were lent or by our own right. */
+static int open_lent(struct slot *slot, char *words, struct control_fds *fds,
+		     struct err *err)
+{
+	int r = lend_groups(slot->hotplug, &words, fds, err);
+
+	if (!r && (!words || !*words))
+		r = err_set(err, -EINVAL, "attach: expected an address");
+	return r ? r : open_all(slot, words, err);
+}
+
+int hotplug_attach(struct hotplug *h, const char *args, struct control_fds *fds,
+		   struct err *err)
 {
 	CLEANUP_FREE char *copy = strdup(args);
 	struct pci_dev *dev[FUNCS + 1];
@@ -378,7 +418,8 @@ int hotplug_attach(struct hotplug *h, const char *args, struct err *err)
 		r = h->params.lock_memory(h->params.ctx, err);
 	vfio_ctx_refresh(h->params.env->vfio);
 	if (!r)
-		r = open_all(slot, words, err);
+		r = open_lent(slot, words, fds, err);
+	vfio_lent_drop(h->params.env->vfio);
 	if (r)
 		return err_prefix(err, "slot %s", name);
 	slot->coming = true;

@@ -38,12 +38,14 @@ void hotplug_destroy(struct hotplug *hotplug); /* NULL allowed */
 
 /*
  * "8 3/0/0,OPTION=VALUE" or functions of one card "8 4/0/0 4/0/1", which keep
- * their numbers. On failure nothing stays behind. From a guest that does not
- * switch the slot on within HOTPLUG_PATIENCE_S they are taken back, and that is
- * logged; until it has, hotplug_slots() says "coming".
+ * their numbers. Words "group=12" after the slot name the IOMMU groups whose
+ * descriptors are in `fds` (NULL: none), in that order; those are taken. On
+ * failure nothing stays behind. From a guest that does not switch the slot on
+ * within HOTPLUG_PATIENCE_S they are taken back, and that is logged; until it
+ * has, hotplug_slots() says "coming".
  */
 MUST_CHECK int hotplug_attach(struct hotplug *hotplug, const char *args,
-			      struct err *err);
+			      struct control_fds *fds, struct err *err);
 /*
  * Presses the slot's button. The device leaves when the guest has let go; when
  * it has not within HOTPLUG_PATIENCE_S, that is logged and it stays. Of a slot

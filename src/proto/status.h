@@ -34,10 +34,13 @@
  *   stats          counters: "ok exits=N ..."
  *   slots          hot-plug slots:
  *                  "ok 8=empty 9=3/0/0,coming 10=4/0/0+4/0/1,leaving"
- *   attach SLOT ADDRESS[,OPTION]... [ADDRESS...]
+ *   attach SLOT [group=NUMBER]... ADDRESS[,OPTION]... [ADDRESS...]
  *                  plugs functions of the host into an empty slot; "coming"
  *                  until the guest has switched it on, empty again when it
- *                  does not
+ *                  does not. For each group=NUMBER the descriptor of that
+ *                  IOMMU group comes with the line (SCM_RIGHTS), in the same
+ *                  order: byway need not open it, and closes it when the
+ *                  group's last function has left
  *   detach SLOT    presses the slot's button; `slots` tells when it is empty
  *
  * Parsing never trusts the peer: unknown words are an error, over-long lines
@@ -50,6 +53,7 @@
 
 #define STATUS_LINE_MAX	 1024
 #define CONTROL_LINE_MAX 256
+#define CONTROL_FDS_MAX	 8u
 
 /* Exit status after an error, and how its text begins when the guest rebooted
  * and a device failed its reset. */
@@ -92,6 +96,12 @@ enum control_command {
 	CONTROL_SLOTS,
 	CONTROL_ATTACH,
 	CONTROL_DETACH,
+};
+
+/* Descriptors that go with a line. */
+struct control_fds {
+	int fd[CONTROL_FDS_MAX]; /* -1: taken by somebody else */
+	unsigned count;
 };
 
 const char *control_name(enum control_command command);

@@ -82,26 +82,27 @@ static int group_busy(const struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 	    dev->iommu_group);
 }
 
-static int given_fd(const struct vfio_ctx *ctx, int group)
+static struct vfio_given *given_find(struct vfio_ctx *ctx, int group)
 {
 	unsigned i;
 
 	for (i = 0; i < ctx->params.given_count; i++)
 		if (ctx->params.given[i].group == group)
-			return ctx->params.given[i].fd;
-	return -1;
+			return &ctx->params.given[i];
+	return NULL;
 }
 
 static int group_open_file(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 			   struct vfio_group *group, struct err *err)
 {
 	char path[256];
-	int fd = given_fd(ctx, dev->iommu_group);
+	const struct vfio_given *given = given_find(ctx, dev->iommu_group);
+	int fd;
 
 	group->id = dev->iommu_group;
-	group->given = fd >= 0;
-	if (group->given) {
-		group->fd = fd;
+	group->given = given != NULL;
+	if (given) {
+		group->fd = given->fd;
 		return 0;
 	}
 	snprintf(path, sizeof(path), "%s/dev/vfio/%d", vfio_root(ctx),
@@ -149,6 +150,23 @@ static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 	    err, -EBUSY,
 	    "%s: IOMMU group %d has a member that a host driver holds",
 	    dev->bdf, group->id);
+}
+
+static void given_forget(struct vfio_ctx *ctx, struct vfio_given *given)
+{
+	ctx->ops->close(ctx->ops->ctx, given->fd);
+	*given = ctx->params.given[--ctx->params.given_count];
+}
+
+/* Whoever gave it keeps it, without our maps of memory. */
+static void given_leave(struct vfio_ctx *ctx, int group, int fd)
+{
+	struct vfio_given *given = given_find(ctx, group);
+
+	(void)ctx->ops->ioctl(ctx->ops->ctx, fd, VFIO_GROUP_UNSET_CONTAINER,
+			      NULL);
+	if (given && given->lent)
+		given_forget(ctx, given);
 }
 
 /* Puts the group into the container; the first one brings the IOMMU. */
@@ -455,10 +473,8 @@ static void group_close(struct vfio_ctx *ctx, struct vfio_group *group)
 {
 	if (group->in_kvm && ctx->params.kvm_vfio_del)
 		ctx->params.kvm_vfio_del(ctx->params.kvm_ctx, group->fd);
-	/* Whoever gave it keeps it, without our maps of memory. */
 	if (group->given)
-		(void)ctx->ops->ioctl(ctx->ops->ctx, group->fd,
-				      VFIO_GROUP_UNSET_CONTAINER, NULL);
+		given_leave(ctx, group->id, group->fd);
 	else if (group->fd >= 0)
 		ctx->ops->close(ctx->ops->ctx, group->fd);
 	*group = (struct vfio_group){.fd = -1};
@@ -528,6 +544,39 @@ void vfio_container_detach(struct vfio_ctx *ctx, struct vfio_group *group)
 {
 	if (group && --group->users == 0)
 		group_close(ctx, group);
+}
+
+int vfio_lend(struct vfio_ctx *ctx, int group, int fd, struct err *err)
+{
+	struct vfio_params *params = &ctx->params;
+	bool known = given_find(ctx, group) != NULL;
+	int rc = 0;
+
+	if (!known && params->given_count == VFIO_GROUPS_MAX)
+		rc = err_set(err, -ENOSPC,
+			     "IOMMU group %d: a guest can have devices of at"
+			     " most %u groups",
+			     group, VFIO_GROUPS_MAX);
+	if (known || rc)
+		ctx->ops->close(ctx->ops->ctx, fd);
+	else
+		params->given[params->given_count++] =
+		    (struct vfio_given){.group = group, .fd = fd, .lent = true};
+	return rc;
+}
+
+void vfio_lent_drop(struct vfio_ctx *ctx)
+{
+	unsigned i = 0;
+
+	while (i < ctx->params.given_count) {
+		struct vfio_given *given = &ctx->params.given[i];
+
+		if (given->lent && !group_find(&ctx->container, given->group))
+			given_forget(ctx, given);
+		else
+			i++;
+	}
 }
 
 int vfio_container_open_device(struct vfio_ctx *ctx, struct vfio_group *group,

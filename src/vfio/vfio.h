@@ -52,6 +52,7 @@ struct vfio_ops;
 /* An IOMMU group's descriptor that is open already, and stays so. */
 struct vfio_given {
 	int group, fd;
+	bool lent; /* by vfio_lend() */
 };
 
 struct vfio_params {
@@ -92,6 +93,15 @@ struct vfio_params {
 MUST_CHECK int vfio_given_read(struct cfg *root, struct err *err,
 			       struct vfio_given ret_given[VFIO_GROUPS_MAX],
 			       unsigned *ret_count);
+
+/*
+ * The same for functions that come while the guest runs; consumes `fd`. A
+ * descriptor lent is closed when the last device of its group is, and by
+ * vfio_lent_drop() when there is none.
+ */
+MUST_CHECK int vfio_lend(struct vfio_ctx *ctx, int group, int fd,
+			 struct err *err);
+void vfio_lent_drop(struct vfio_ctx *ctx);
 
 /* `params` is copied; what it points to must outlive the context. */
 MUST_CHECK int vfio_ctx_create(const struct vfio_params *params,

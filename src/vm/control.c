@@ -58,9 +58,42 @@ static int control_connect(const struct guest *guest)
 	return take_fd(fd);
 }
 
+/* All of it at once, so that the descriptors come with the line. */
+static int line_send(int fd, const char *line, size_t len,
+		     const struct control_fds *fds)
+{
+	char space[CMSG_SPACE(sizeof(fds->fd))]
+	    __attribute__((aligned(_Alignof(struct cmsghdr)))) = {0};
+	struct iovec iov = {(void *)(uintptr_t)line, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	size_t bytes = fds->count * sizeof(int);
+
+	if (fds->count > 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = space;
+		msg.msg_controllen = CMSG_SPACE(bytes);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(cmsg), fds->fd, bytes);
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EIO;
+}
+
 int control_ask(const struct guest *guest, enum control_command command,
 		const char *args, struct err *err,
 		char ret_text[CONTROL_LINE_MAX])
+{
+	const struct control_fds none = {.count = 0};
+
+	return control_ask_with(guest, command, args, &none, err, ret_text);
+}
+
+int control_ask_with(const struct guest *guest, enum control_command command,
+		     const char *args, const struct control_fds *fds,
+		     struct err *err, char ret_text[CONTROL_LINE_MAX])
 {
 	CLEANUP_CLOSE int fd = control_connect(guest);
 	char line[CONTROL_LINE_MAX];
@@ -77,7 +110,7 @@ int control_ask(const struct guest *guest, enum control_command command,
 	if (len >= (int)sizeof(line))
 		return err_set(err, -E2BIG, "%s: too long for byway",
 			       guest->name);
-	if (send(fd, line, (size_t)len, MSG_NOSIGNAL) != len)
+	if (line_send(fd, line, (size_t)len, fds) < 0)
 		return err_sys(err, -EIO, "%s/control.sock", guest->dir);
 	rc = reply_read(fd, line, sizeof(line));
 	/* byway may be gone before its answer is read. */

@@ -23,5 +23,10 @@ MUST_CHECK int control_send(const struct guest *guest,
 MUST_CHECK int control_ask(const struct guest *guest,
 			   enum control_command command, const char *args,
 			   struct err *err, char ret_text[CONTROL_LINE_MAX]);
+/* The same with descriptors, which stay the caller's. */
+MUST_CHECK int control_ask_with(const struct guest *guest,
+				enum control_command command, const char *args,
+				const struct control_fds *fds, struct err *err,
+				char ret_text[CONTROL_LINE_MAX]);
 
 #endif

@@ -20,6 +20,7 @@
 #include "vm/supervisor.h"
 #include "vm/switch.h"
 #include "vm/templates.h"
+#include "vm/userdir.h"
 #include "vm/volume.h"
 
 #define DISK_SIZE_DEFAULT "20G"
@@ -236,8 +237,10 @@ static int guest_remove_dir(const struct volume_site *site, struct guest *guest,
 			    struct err *err)
 {
 	bool done = false;
-	int rc;
+	int rc = guest->dirfd < 0 ? 0 : userdir_remove(guest, err);
 
+	if (rc < 0)
+		return rc;
 	guest_close(guest);
 	rc = volume_remove_dir(site, err, &done);
 	return rc < 0 || done ? rc : tree_remove(guest->dir, err);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "vm/runas.h"
+#include "vm/userdir.h"
+
 /* Code and the variables that belong to it, below a folder. */
 struct build {
 	const char *code, *vars;
@@ -30,6 +33,7 @@ static const struct build bios_builds[] = {
 /* What a search goes through. */
 struct search {
 	const struct place *place;
+	const struct guest *guest;
 	const struct conf *conf;
 	struct err *err;
 	bool vars_wanted;
@@ -203,13 +207,16 @@ static int missing(const struct search *s, enum loader loader)
 static int vars_damaged(const struct search *s, off_t expected)
 {
 	const struct firmware *fw = s->found;
+	static const char name[] = UEFI_VARS_NAME ".bak";
 	char cure[PATH_MAX + 64] = "put a copy back, or remove it to begin "
 				   "with fresh ones";
 	char backup[PATH_MAX + 8];
 	struct stat st;
+	int rc;
 
 	snprintf(backup, sizeof(backup), "%.*s.bak", PATH_MAX - 1, fw->vars);
-	if (stat(backup, &st) == 0 && st.st_size == expected)
+	rc = fw->users ? userdir_stat(s->guest, name, &st) : stat(backup, &st);
+	if (rc == 0 && st.st_size == expected)
 		snprintf(cure, sizeof(cure),
 			 "the last good copy is %s: cp it back", backup);
 	return err_set(s->err, -EINVAL,
@@ -222,6 +229,7 @@ static int vars_damaged(const struct search *s, off_t expected)
 static int firmware_search(struct search *s, enum loader loader)
 {
 	const struct search any = {.place = s->place,
+				   .guest = s->guest,
 				   .conf = s->conf,
 				   .err = s->err,
 				   .vars_wanted = s->vars_wanted,
@@ -243,17 +251,34 @@ static int firmware_search(struct search *s, enum loader loader)
 	return rc == -ENOENT ? missing(s, loader) : rc;
 }
 
-/* The guest's copy: its size, or -1 when it has none yet. */
-static int vars_look(const char *path, struct err *err, off_t *ret_size)
+/* stat(2), but for a copy of a user's, whose links lead nowhere. */
+static int vars_stat(const struct guest *guest, const struct firmware *fw,
+		     struct stat *ret_st)
 {
+	if (fw->users)
+		return userdir_stat(guest, UEFI_VARS_NAME, ret_st);
+	if (lstat(fw->vars, ret_st) < 0)
+		return -errno;
+	/* A link to nothing is not nothing. */
+	return stat(fw->vars, ret_st) == 0 ? 0
+	       : errno == ENOENT	   ? -ENOLINK
+					   : -errno;
+}
+
+/* The guest's copy: its size, or -1 when it has none yet. */
+static int vars_look(const struct guest *guest, const struct firmware *fw,
+		     struct err *err, off_t *ret_size)
+{
+	const char *path = fw->vars;
 	struct stat st;
+	int rc = vars_stat(guest, fw, &st);
 
 	*ret_size = -1;
-	if (lstat(path, &st) < 0 && errno == ENOENT)
+	if (rc == -ENOENT)
 		return 0;
-	if (stat(path, &st) < 0)
-		return err_sys(err, -errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
+	if (rc < 0 && rc != -EXDEV)
+		return err_sys(err, rc == -ENOLINK ? -ENOENT : rc, "%s", path);
+	if (rc == -EXDEV || !S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s: not a regular file", path);
 	/* root may write everything, and would not notice. */
 	if (!(st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
@@ -261,7 +286,8 @@ static int vars_look(const char *path, struct err *err, off_t *ret_size)
 			       "%s: read-only, but the firmware keeps its "
 			       "settings there; chmod u+w it",
 			       path);
-	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+	if (!fw->users &&
+	    faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
 		return err_sys(err, -errno,
 			       "%s: the firmware keeps its settings there",
 			       path);
@@ -288,6 +314,7 @@ int firmware_find(const struct place *place, const struct guest *guest,
 {
 	struct firmware fw = {0};
 	struct search search = {.place = place,
+				.guest = guest,
 				.conf = conf,
 				.err = err,
 				.vars_wanted =
@@ -300,9 +327,13 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	if (rc == 0 && loader == LOADER_BIOS)
 		search.vars_wanted = false;
 	if (rc == 0 && loader != LOADER_LINUX && search.vars_wanted) {
-		rc = path_below(fw.vars, guest->dir, UEFI_VARS_NAME, err);
+		fw.users = runas_wanted(place, conf);
+		rc = path_below(fw.vars, guest->dir,
+				fw.users ? USERDIR_NAME "/" UEFI_VARS_NAME
+					 : UEFI_VARS_NAME,
+				err);
 		if (rc == 0)
-			rc = vars_look(fw.vars, err, &search.vars_size);
+			rc = vars_look(guest, &fw, err, &search.vars_size);
 	}
 	if (rc == 0 && loader != LOADER_LINUX)
 		rc = firmware_search(&search, loader);
@@ -319,48 +350,34 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	return 0;
 }
 
-static int file_copy(int from, int to)
-{
-	char data[65536];
-	ssize_t n;
-
-	while ((n = read(from, data, sizeof(data))) != 0) {
-		ssize_t done = 0;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		while (done < n) {
-			ssize_t w = write(to, data + done, (size_t)(n - done));
-
-			if (w < 0 && errno != EINTR)
-				return -errno;
-			done += MAX(w, (ssize_t)0);
-		}
-	}
-	return fsync(to) < 0 ? -errno : 0;
-}
-
-/* A copy under another name, then renamed: a crash leaves all or nothing. */
-static int vars_make(const struct guest *guest, int from)
+/*
+ * A copy under another name, then renamed: a crash leaves all or nothing. It
+ * belongs to who has the folder, and may be renamed by him meanwhile: what is
+ * written is the new file all the same.
+ */
+static int vars_make(int dir, int from)
 {
 	static const char temp[] = UEFI_VARS_NAME ".new";
 	CLEANUP_CLOSE int to = -1;
+	struct stat st;
 	int rc;
 
-	unlinkat(guest->dirfd, temp, 0);
-	to = openat(guest->dirfd, temp,
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	unlinkat(dir, temp, 0);
+	to = openat(dir, temp,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
-	rc = file_copy(from, to);
-	if (rc == 0 &&
-	    renameat(guest->dirfd, temp, guest->dirfd, UEFI_VARS_NAME) < 0)
+	rc = file_copy(from, to, FIRMWARE_MAX);
+	if (rc == 0 && st.st_uid != geteuid() &&
+	    fchown(to, st.st_uid, (gid_t)-1) < 0)
+		rc = -errno;
+	if (rc == 0 && renameat(dir, temp, dir, UEFI_VARS_NAME) < 0)
 		rc = -errno;
 	if (rc < 0)
-		unlinkat(guest->dirfd, temp, 0);
-	else if (fsync(guest->dirfd) < 0 && errno != EINVAL)
+		unlinkat(dir, temp, 0);
+	else if (fsync(dir) < 0 && errno != EINVAL)
 		rc = -errno;
 	return rc;
 }
@@ -369,16 +386,21 @@ int firmware_make_vars(const struct guest *guest,
 		       const struct firmware *firmware, struct err *err,
 		       bool *ret_made)
 {
-	CLEANUP_CLOSE int from = -1;
-	int rc;
+	CLEANUP_CLOSE int from = -1, folder = -1;
+	int dir = guest->dirfd, rc;
+	struct stat st;
 
 	*ret_made = false;
-	if (!firmware->vars[0] || access(firmware->vars, F_OK) == 0)
+	if (!firmware->vars[0] || vars_stat(guest, firmware, &st) != -ENOENT)
 		return 0;
+	if (firmware->users)
+		dir = folder = userdir_open(guest);
+	if (dir < 0)
+		return err_sys(err, dir, "%s/" USERDIR_NAME, guest->dir);
 	from = open(firmware->vars_from, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(err, -errno, "%s", firmware->vars_from);
-	rc = vars_make(guest, from);
+	rc = vars_make(dir, from);
 	if (rc < 0)
 		return err_sys(err, rc, "%s: cannot be made", firmware->vars);
 	*ret_made = true;

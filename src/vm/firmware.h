@@ -11,8 +11,9 @@
  *   bios         <share>/seabios/bios-256k.bin (Debian's seabios), bios.bin
  *
  * Each UEFI build has a file of variables that a guest with uefi_vars="yes"
- * gets a copy of, uefi-vars.fd in its directory. A guest that has one keeps
- * the build whose variables have that size.
+ * gets a copy of, uefi-vars.fd in its directory; with run_as in NAME/run_as,
+ * where nothing is done with it but looking at its size (userdir.h). A guest
+ * that has one keeps the build whose variables have that size.
  * Locking: none; functions have no state.
  */
 #ifndef VM_FIRMWARE_H
@@ -43,6 +44,7 @@ struct firmware {
 	char code[PATH_MAX];	  /* "": the loader needs none */
 	char vars_from[PATH_MAX]; /* "": no variables wanted */
 	char vars[PATH_MAX];	  /* the guest's copy, "" when none is wanted */
+	bool users;		  /* its folder is NAME/run_as */
 	char video[PATH_MAX];	  /* BIOS of the screen, "": none */
 };
 
@@ -56,7 +58,8 @@ MUST_CHECK int firmware_find(const struct place *place,
 
 /*
  * Makes the guest's copy when there is none: complete or not at all. Under the
- * guest's run lock. *ret_made tells whether it was made now.
+ * guest's run lock, after userdir_settle(). *ret_made tells whether it was made
+ * now.
  */
 MUST_CHECK int firmware_make_vars(const struct guest *guest,
 				  const struct firmware *firmware,

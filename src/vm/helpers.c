@@ -33,6 +33,7 @@
 
 #include "vm/conserver.h"
 #include "vm/tool.h"
+#include "vm/userdir.h"
 
 /* A storage daemon may have much to write out. */
 #define DISK_WAIT_MS 60000u
@@ -60,22 +61,23 @@ struct helper {
 };
 
 void helpers_init(struct helpers *helpers, struct evloop *loop,
-		  const struct guest *guest, const struct helpers_ops *ops,
-		  void *ctx)
+		  const struct guest *guest, const struct runas *user,
+		  const struct helpers_ops *ops, void *ctx)
 {
 	*helpers = (struct helpers){
-	    .loop = loop, .guest = guest, .ops = ops, .ctx = ctx};
+	    .loop = loop, .guest = guest, .user = user, .ops = ops, .ctx = ctx};
 }
 
-void helpers_tpm_argv(struct words *argv)
+void helpers_tpm_argv(const char *state, struct words *argv)
 {
-	/* Its state is in the guest's directory, where it runs. */
-	words_split(argv, "swtpm socket --tpm2 --tpmstate "
-			  "dir=" HELPERS_TPM_STATE ",mode=0600 --ctrl");
+	words_split(argv, "swtpm socket --tpm2 --tpmstate");
+	/* Below the guest's directory, where it runs. */
+	words_add(argv, "dir=%s,mode=0600", state);
+	words_add(argv, "--ctrl");
 	words_add(argv, "type=unixio,fd=%d", CHILD_PASS_FD);
 }
 
-void helpers_disk_argv(const struct disk *disk, const char *opts,
+void helpers_disk_argv(const struct disk *disk, const char *opts, bool shared,
 		       struct words *argv)
 {
 	bool device = strncmp(disk->path, "/dev/", 5) == 0;
@@ -94,9 +96,11 @@ void helpers_disk_argv(const struct disk *disk, const char *opts,
 	words_add(argv, "driver=%s,node-name=disk,file=file,discard=%s%s%s",
 		  image_name(disk->format), discard, direct, ro);
 	words_add(argv, "--export");
-	words_add(argv,
-		  "type=fuse,id=disk,node-name=disk,mountpoint=%s,writable=%s",
-		  disk->attach, disk->readonly ? "off" : "on");
+	words_add(
+	    argv,
+	    "type=fuse,id=disk,node-name=disk,mountpoint=%s,writable=%s%s",
+	    disk->attach, disk->readonly ? "off" : "on",
+	    shared ? ",allow-other=on" : "");
 	/* Last: its greeting tells that all before is done. */
 	words_split(argv, "--chardev stdio,id=monitor --monitor monitor");
 }
@@ -147,14 +151,31 @@ static void words_keep(struct helper *helper, const char *line)
 			*p = ' ';
 }
 
+/* The export is mounted: byway's user may open it. */
+static void helper_is_up(struct helper *helper)
+{
+	struct helpers *helpers = helper->helpers;
+	char path[PATH_MAX + 32];
+	struct err err = {0};
+
+	snprintf(path, sizeof(path), "%s/%s", helpers->guest->dir,
+		 helper->file);
+	if (runas_give(helpers->user, path, &err) < 0) {
+		helpers->starting = false;
+		helpers->ops->failed(helpers->ctx, err.msg);
+		return;
+	}
+	helper->state = HELPER_UP;
+	helpers_check(helpers);
+}
+
 static void helper_line(void *ctx, const char *line)
 {
 	struct helper *helper = ctx;
 	struct helpers *helpers = helper->helpers;
 
 	if (strstr(line, "\"QMP\"") && helper->state == HELPER_STARTING) {
-		helper->state = HELPER_UP;
-		helpers_check(helpers);
+		helper_is_up(helper);
 		return;
 	}
 	helpers->ops->output(helpers->ctx, line, strlen(line));
@@ -244,10 +265,26 @@ static int helper_prepare(void *ctx)
 	return getppid() == helper->parent ? 0 : -1;
 }
 
+/* Becoming another user takes the wish of helper_prepare() back. */
+static int helper_drop(void *ctx, struct err *err)
+{
+	struct helper *helper = ctx;
+	const struct runas *user = helper->helpers->user;
+	int rc;
+
+	if (helper->is_disk || !user->on)
+		return 0;
+	rc = runas_become(user, err);
+	if (rc == 0 && helper_prepare(helper) != 0)
+		rc = err_set(err, -ESRCH, "swtpm: the supervisor is gone");
+	return rc;
+}
+
 static const struct child_ops helper_ops = {
     .output = helper_output,
     .exited = helper_exited,
     .prepare = helper_prepare,
+    .drop = helper_drop,
 };
 
 /* A file to mount over. */
@@ -267,12 +304,13 @@ static int tpm_prepare(const struct helper *helper, struct err *err,
 		       int *ret_fd)
 {
 	const struct guest *guest = helper->helpers->guest;
+	const struct runas *user = helper->helpers->user;
 	CLEANUP_CLOSE int fd = -1;
 	struct sockaddr_un addr;
 	mode_t old;
 	int rc;
 
-	if (mkdirat(guest->dirfd, HELPERS_TPM_STATE, 0700) < 0 &&
+	if (!user->on && mkdirat(guest->dirfd, HELPERS_TPM_STATE, 0700) < 0 &&
 	    errno != EEXIST)
 		return err_sys(err, -errno, "%s/" HELPERS_TPM_STATE,
 			       guest->dir);
@@ -284,6 +322,10 @@ static int tpm_prepare(const struct helper *helper, struct err *err,
 	rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 	rc = rc < 0 || listen(fd, 1) < 0 ? -errno : 0;
 	umask(old);
+	if (rc == 0 && user->on &&
+	    fchownat(guest->dirfd, HELPERS_TPM_SOCKET, user->uid, (gid_t)-1,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		rc = -errno;
 	if (rc < 0)
 		return err_sys(err, rc, "%s/" HELPERS_TPM_SOCKET, guest->dir);
 	*ret_fd = take_fd(fd);
@@ -362,7 +404,7 @@ static int disk_add(struct helpers *helpers, const struct disk *disk,
 	snprintf(helper->name, sizeof(helper->name),
 		 "disk%u: qemu-storage-daemon", disk->n);
 	snprintf(helper->file, sizeof(helper->file), "disk%u.export", disk->n);
-	helpers_disk_argv(disk, opts, &helper->argv);
+	helpers_disk_argv(disk, opts, helpers->user->on, &helper->argv);
 	return words_check(&helper->argv, err);
 }
 
@@ -390,7 +432,8 @@ int helpers_plan(struct helpers *helpers, const struct place *place,
 		return rc;
 	strcpy(helper->name, "swtpm");
 	strcpy(helper->file, HELPERS_TPM_SOCKET);
-	helpers_tpm_argv(&helper->argv);
+	helpers_tpm_argv(helpers->user->on ? USERDIR_NAME : HELPERS_TPM_STATE,
+			 &helper->argv);
 	return words_check(&helper->argv, err);
 }
 

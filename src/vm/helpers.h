@@ -7,6 +7,10 @@
  * export). swtpm keeps its state in NAME/tpm; byway switches it on anew in each
  * run. Both live as long as the supervisor.
  *
+ * With run_as byway's user owns the exports and swtpm's socket, and swtpm is
+ * that user as well, with its state in NAME/run_as (userdir.h): it reads what
+ * the guest sends. The storage daemon, which must be able to mount, stays root.
+ *
  * Order: helpers_plan(); before each run helpers_start(), answered by `ready`
  * or `failed`, which brings back one that was lost; helpers_destroy() ends them
  * all and waits. They end by themselves when the supervisor is killed.
@@ -17,9 +21,11 @@
 
 #include "vm/child.h"
 #include "vm/disks.h"
+#include "vm/runas.h"
 
 #define HELPERS_TPM_SOCKET "tpm.sock"
 #define HELPERS_TPM_STATE  "tpm"
+#define HELPERS_TPM_FILE   "tpm2-00.permall" /* swtpm's name for it */
 
 struct helper;
 
@@ -37,6 +43,7 @@ struct helpers_ops {
 struct helpers {
 	struct evloop *loop;
 	const struct guest *guest;
+	const struct runas *user;
 	const struct helpers_ops *ops;
 	void *ctx;
 	struct helper *item[DISKS_MAX + 1];
@@ -46,8 +53,8 @@ struct helpers {
 
 /* Zeroed is empty; helpers_destroy() accepts that. */
 void helpers_init(struct helpers *helpers, struct evloop *loop,
-		  const struct guest *guest, const struct helpers_ops *ops,
-		  void *ctx);
+		  const struct guest *guest, const struct runas *user,
+		  const struct helpers_ops *ops, void *ctx);
 /* What the guest needs. Starts nothing. */
 MUST_CHECK int helpers_plan(struct helpers *helpers, const struct place *place,
 			    const struct conf *conf, struct err *err);
@@ -55,8 +62,8 @@ void helpers_start(struct helpers *helpers);
 void helpers_destroy(struct helpers *helpers);
 
 /* Words of the two programs, for the tests. */
-void helpers_tpm_argv(struct words *argv);
-void helpers_disk_argv(const struct disk *disk, const char *opts,
+void helpers_tpm_argv(const char *state, struct words *argv);
+void helpers_disk_argv(const struct disk *disk, const char *opts, bool shared,
 		       struct words *argv);
 
 /* Removes mounts and sockets that killed helpers left in the directory. */

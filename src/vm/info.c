@@ -11,7 +11,9 @@
 #include "vm/helpers.h"
 #include "vm/net.h"
 #include "vm/plan.h"
+#include "vm/runas.h"
 #include "vm/tool.h"
+#include "vm/userdir.h"
 
 struct view {
 	const struct place *place;
@@ -110,8 +112,9 @@ static void firmware_print(const struct view *v)
 		       access(fw.vars, F_OK) < 0 ? " (made at the first start)"
 						 : "");
 	if (conf_bool(v->conf, "tpm", false))
-		printf("  tpm: 2.0, swtpm, state in %s/" HELPERS_TPM_STATE "\n",
-		       v->guest->dir);
+		printf("  tpm: 2.0, swtpm, state in %s/%s\n", v->guest->dir,
+		       runas_wanted(v->place, v->conf) ? USERDIR_NAME
+						       : HELPERS_TPM_STATE);
 }
 
 /* A running guest's screen, or what the file asks for. */

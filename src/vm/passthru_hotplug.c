@@ -10,7 +10,12 @@
  * claims until the lock names it. There is nothing to undo: a device that byway
  * refused is in no list. One that the guest does not switch on byway takes back
  * itself; who attaches waits for the one or the other.
+ *
+ * A byway that is an ordinary user (runas.h) may not open the device's IOMMU
+ * group, so this process does and hands it over with the word. A group that
+ * cannot be opened is one that byway or somebody else has: byway says which.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -175,7 +180,7 @@ static int bars_fit(const struct pciview *view, const struct hostpci_dev *dev,
 	return rc < 0 ? rc : 0;
 }
 
-/* After the slot all functions that the name means, as byway wants them. */
+/* All functions that the name means, as byway wants them. */
 static int words_attach(const struct pciview *view, const struct pcidevs *devs,
 			const char *opts, struct err *err, char buf[ARGS_MAX])
 {
@@ -198,20 +203,74 @@ static int words_attach(const struct pciview *view, const struct pcidevs *devs,
 	return rc;
 }
 
+static bool group_is_new(const struct pcidevs *devs, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (devs->dev[j]->iommu_group == devs->dev[i]->iommu_group)
+			return false;
+	return true;
+}
+
+/* "8" becomes "8 group=12", and the group's descriptor is in `fds`. */
+static void groups_open(const struct place *place, const struct pcidevs *devs,
+			char buf[ARGS_MAX], struct control_fds *fds)
+{
+	for (size_t i = 0; i < devs->count && fds->count < CONTROL_FDS_MAX;
+	     i++) {
+		int group = devs->dev[i]->iommu_group;
+		char path[PATH_MAX + 32];
+		size_t len = strlen(buf);
+		int fd;
+
+		if (!group_is_new(devs, i))
+			continue;
+		snprintf(path, sizeof(path), "%s/vfio/%d", place->dev, group);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		fds->fd[fds->count++] = fd;
+		snprintf(buf + len, ARGS_MAX - len, " group=%d", group);
+	}
+}
+
+/* Does byway have them? */
+static int devices_give(const struct guest *guest, const struct pciview *view,
+			const struct pcidevs *devs, const char *opts,
+			const char *slot)
+{
+	char reply[CONTROL_LINE_MAX], args[ARGS_MAX], words[ARGS_MAX] = "";
+	struct control_fds fds = {.count = 0};
+	struct err err = {0};
+	int rc = words_attach(view, devs, opts, &err, words);
+
+	if (rc < 0)
+		return say_error("%s", err.msg);
+	/* Not before: whoever has a group open is in the way of the checks. */
+	snprintf(args, sizeof(args), "%s", slot);
+	groups_open(view->place, devs, args, &fds);
+	if (strlen(args) + strlen(words) >= sizeof(args))
+		rc = err_set(&err, -E2BIG, "too long for byway");
+	else
+		strcat(args, words);
+	if (rc == 0)
+		rc = control_ask_with(guest, CONTROL_ATTACH, args, &fds, &err,
+				      reply);
+	for (unsigned i = 0; i < fds.count; i++)
+		close(fds.fd[i]);
+	return rc < 0 ? say_error("%s", err.msg) : 0;
+}
+
 /* Into `slot`: byway has them, the lock names them, the guest sees them. */
 static int slot_fill(const struct guest *guest, const struct pciview *view,
 		     const struct pcidevs *devs, const char *opts,
 		     const char *slot)
 {
 	const struct hostpci_dev *first = devs->dev[0];
-	char reply[CONTROL_LINE_MAX], args[ARGS_MAX];
 	struct err err = {0};
 	int rc;
 
-	strcpy(args, slot);
-	if (words_attach(view, devs, opts, &err, args) < 0 ||
-	    control_ask(guest, CONTROL_ATTACH, args, &err, reply) < 0)
-		return say_error("%s", err.msg);
+	if (devices_give(guest, view, devs, opts, slot) != 0)
+		return 1;
 	if (!lock_wait(guest, devs, true, LIST_WAIT_MS))
 		say_warning("%s: its lock does not name %s: other guests are "
 			    "not kept from it by that",

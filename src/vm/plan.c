@@ -753,6 +753,12 @@ bool plan_is_wired(const struct conf *conf)
 	       plan_passthru_count(conf) > 0;
 }
 
+bool plan_may_pin(const struct conf *conf)
+{
+	return plan_is_wired(conf) ||
+	       strcmp(conf_get_or(conf, "passthru_slots", "0"), "0") != 0;
+}
+
 unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS])
 {
 	CLEANUP_WORDS struct words ports = {0};

@@ -91,6 +91,8 @@ MUST_CHECK int plan_check(const struct place *place, const struct guest *guest,
 /* The guest needs its memory wired: asked for, or something is passed through.
  */
 bool plan_is_wired(const struct conf *conf);
+/* It is wired, or will be when something comes into a slot. */
+bool plan_may_pin(const struct conf *conf);
 
 /* The ports of `comports` in their order: 0 for com1; returns how many. */
 unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);

@@ -12,6 +12,7 @@
 #include "base/cfg.h"
 #include "vm/keys.h"
 #include "vm/supervisor.h"
+#include "vm/userdir.h"
 
 /* Also the longest pinning of a very large guest's memory. */
 #define START_TIMEOUT_S	    600u
@@ -104,6 +105,31 @@ static int conf_prepare(struct supervisor *sup, struct err *err)
 	return start_timeout(sup, err);
 }
 
+/* Variables and TPM where whoever byway is can write them. */
+static int kept_prepare(struct supervisor *sup, struct err *err)
+{
+	const struct conf *conf = sup->conf;
+	bool moved = false;
+	int rc;
+
+	if (sup->user.on && !conf_bool(conf, "tpm", false) &&
+	    !(loader_is_uefi(conf) && conf_bool(conf, "uefi_vars", false)))
+		return 0;
+	rc = userdir_settle(
+	    &sup->guest, sup->user.on ? sup->user.uid : geteuid(), err, &moved);
+	if (rc == 0 && moved && sup->user.on)
+		logfile_event(&sup->log,
+			      "what firmware and TPM keep is user %s's now, "
+			      "in %s/" USERDIR_NAME,
+			      sup->user.name, sup->guest.dir);
+	else if (rc == 0 && moved)
+		logfile_event(&sup->log,
+			      "what firmware and TPM keep is root's again, "
+			      "in %s",
+			      sup->guest.dir);
+	return rc;
+}
+
 /* Disks, firmware with its variables, TPM: what is checked is there. */
 static int parts_prepare(struct supervisor *sup, struct err *err)
 {
@@ -111,6 +137,8 @@ static int parts_prepare(struct supervisor *sup, struct err *err)
 	int rc =
 	    disks_attach(&sup->place, &sup->guest, sup->conf, err, &sup->disks);
 
+	if (rc == 0)
+		rc = kept_prepare(sup, err);
 	if (rc == 0)
 		rc = firmware_find(&sup->place, &sup->guest, sup->conf, err,
 				   &sup->firmware);
@@ -122,17 +150,9 @@ static int parts_prepare(struct supervisor *sup, struct err *err)
 	if (made)
 		logfile_event(&sup->log, "made %s from %s", sup->firmware.vars,
 			      sup->firmware.vars_from);
-	helpers_init(&sup->helpers, sup->loop, &sup->guest,
+	helpers_init(&sup->helpers, sup->loop, &sup->guest, &sup->user,
 		     supervisor_helper_ops(), sup);
-	rc = helpers_plan(&sup->helpers, &sup->place, sup->conf, err);
-	if (rc == 0 && sup->user.on && sup->helpers.count > 0)
-		return err_set(err, -ENOTSUP,
-			       "%s: a disk that is not raw does not go with "
-			       "run_as=\"%s\" in this version (its storage "
-			       "daemon shows it to root only); make it raw by "
-			       "'qemu-img convert'",
-			       sup->guest.name, sup->user.name);
-	return rc;
+	return helpers_plan(&sup->helpers, &sup->place, sup->conf, err);
 }
 
 static int screen_prepare(struct supervisor *sup, struct err *err)

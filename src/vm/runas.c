@@ -20,37 +20,26 @@
 
 /* ---- the guest's file ---- */
 
-/* Keys that make byway need what only root may do, or others' sockets. */
+/* What makes byway need what only root may do. */
 static int parts_check(const struct conf *conf, const char *user,
 		       struct err *err)
 {
-	static const struct {
-		const char *key, *why;
-	} refused[] = {
-	    {"tpm", "swtpm's socket is root's"},
-	    {"virt_console0", "byway makes its sockets in the guest's folder, "
-			      "which is root's"},
-	    {"passthru_slots", "byway opens what is attached by itself"},
-	};
+	static const char key[] = "virt_console0";
 
-	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-		if (!conf_text_is_no(conf_get_or(conf, refused[i].key, "no")))
-			return err_set(
-			    err, -ENOTSUP,
-			    "%s:%u: %s does not go with run_as=\"%s\""
-			    " in this version (%s); remove one of "
-			    "them",
-			    conf->path, conf_line(conf, refused[i].key),
-			    refused[i].key, user, refused[i].why);
-	if (loader_is_uefi(conf))
-		return err_set(err, -ENOTSUP,
-			       "%s:%u: loader=\"%s\" does not go with "
-			       "run_as=\"%s\" in this version (byway keeps "
-			       "copies of the variables in the guest's folder, "
-			       "which is root's); remove run_as",
-			       conf->path, conf_line(conf, "loader"),
-			       conf_get_or(conf, "loader", ""), user);
-	return 0;
+	if (conf_text_is_no(conf_get_or(conf, key, "no")))
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "%s:%u: %s does not go with run_as=\"%s\" in this "
+		       "version (byway makes its sockets in the guest's "
+		       "folder, which is root's); remove one of them",
+		       conf->path, conf_line(conf, key), key, user);
+}
+
+bool runas_wanted(const struct place *place, const struct conf *conf)
+{
+	const char *name = conf_get_or(place->conf, "vm_run_as", "root");
+
+	return strcmp(conf_get_or(conf, "run_as", name), "root") != 0;
 }
 
 int runas_parse(const struct place *place, const struct conf *conf,
@@ -174,7 +163,7 @@ void runas_argv(const struct runas *runas, struct words *argv)
 
 int runas_give(const struct runas *runas, const char *path, struct err *err)
 {
-	if (runas->on && chown(path, runas->uid, (gid_t)-1) < 0)
+	if (runas->on && lchown(path, runas->uid, (gid_t)-1) < 0)
 		return err_sys(err, -errno, "%s: cannot be given to user %s",
 			       path, runas->name);
 	return 0;
@@ -248,10 +237,8 @@ static int kvm_check(const struct runas *runas, struct err *err)
 		       runas->kvm, runas->name);
 }
 
-int runas_drop(const struct runas *runas, struct err *err)
+int runas_become(const struct runas *runas, struct err *err)
 {
-	if (!runas->on)
-		return 0;
 	if (initgroups(runas->name, runas->gid) < 0 ||
 	    setresgid(runas->gid, runas->gid, runas->gid) < 0 ||
 	    setresuid(runas->uid, runas->uid, runas->uid) < 0)
@@ -263,6 +250,16 @@ int runas_drop(const struct runas *runas, struct err *err)
 	/* The kernel has taken all capabilities with uid 0. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, -errno, "no_new_privs");
+	return 0;
+}
+
+int runas_drop(const struct runas *runas, struct err *err)
+{
+	int rc;
+
+	if (!runas->on)
+		return 0;
+	rc = runas_become(runas, err);
 	close(CHILD_PASS_FD);
-	return kvm_check(runas, err);
+	return rc < 0 ? rc : kvm_check(runas, err);
 }

@@ -10,8 +10,9 @@
  * would stay pinned.
  *
  * The guest's directory stays root's: what stands in its file is run by root.
- * For the same reason such a byway does not inherit run.lock, of which vm
- * believes every word.
+ * What byway keeps is in a directory of its own (userdir.h). For the same
+ * reason such a byway does not inherit run.lock, of which vm believes every
+ * word.
  *
  * Order: runas_parse(), runas_open_groups(), then for each run runas_listen(),
  * runas_drop() in the child, runas_settle() after its end; runas_close().
@@ -45,6 +46,8 @@ struct runas {
 		.on = false \
 	}
 
+/* Is byway to be another user than root? By the files alone. */
+bool runas_wanted(const struct place *place, const struct conf *conf);
 /* run_as, else vm_run_as of vm-bhyve.conf. */
 MUST_CHECK int runas_parse(const struct place *place, const struct conf *conf,
 			   struct err *err, struct runas *ret_runas);
@@ -54,13 +57,18 @@ MUST_CHECK int runas_open_groups(struct runas *runas, const struct place *place,
 				 struct err *err);
 /* byway's command line: which descriptor is what. */
 void runas_argv(const struct runas *runas, struct words *argv);
-/* What is named belongs to the user from now on; a file that we have made. */
+/*
+ * What is named, without links at its end, belongs to the user from now on: a
+ * file that we have made.
+ */
 MUST_CHECK int runas_give(const struct runas *runas, const char *path,
 			  struct err *err);
 
 MUST_CHECK int runas_listen(struct runas *runas, const struct guest *guest,
 			    struct err *err);
-/* In the child: becomes the user, for good. */
+/* In a child: becomes the user, for good. */
+MUST_CHECK int runas_become(const struct runas *runas, struct err *err);
+/* The same in byway's. */
 MUST_CHECK int runas_drop(const struct runas *runas, struct err *err);
 void runas_settle(const struct runas *runas);
 void runas_close(struct runas *runas);

@@ -383,7 +383,7 @@ static void byway_begin(struct supervisor *sup)
 	    .extra = sup->user.fd,
 	    .extras = sup->user.count,
 	    .nice = atoi(conf_get_or(sup->conf, "priority", "0")),
-	    .unlimited_memlock = plan_is_wired(sup->conf),
+	    .unlimited_memlock = plan_may_pin(sup->conf),
 	};
 	char header[TIMESTAMP_MAX + 40];
 	struct err err = {0};

@@ -51,6 +51,56 @@ END
 } | sed -E "s|$open|OPEN|; s|TIME: ||" | golden runas
 no_traces user || failed 'traces of a user'"'"'s guest'
 
+# What byway keeps: its folder is the user's, the guest's is not.
+mkdir -p "$VM_SHARE_DIR/OVMF"
+truncate -s 3653632 "$VM_SHARE_DIR/OVMF/OVMF_CODE_4M.fd"
+truncate -s 540672 "$VM_SHARE_DIR/OVMF/OVMF_VARS_4M.fd"
+lines kept <<-'END'
+	uefi_vars="yes"
+	run_as="nobody"
+END
+sed -i -e 's/loader="linux"/loader="uefi"/' -e /linux_kernel/d \
+	"$VM_DIR/kept/kept.conf"
+cat >"$VM_DIR/kept/fake" <<-'END'
+	say running
+	say log $(id -un): run $run
+	[ "$(id -u)" = 0 ] && exit 1
+	touch mine 2>/dev/null && say log can write to the folder
+	rm -f kept.conf 2>/dev/null && say log can remove the file
+	mv run_as there 2>/dev/null && say log can move its own
+	[ -e run_as/uefi-vars.fd ] && echo "run $run" >>run_as/uefi-vars.fd.bak
+	exit 1
+END
+kept() {
+	echo "== $1"
+	"$VM" start kept 2>&1 | grep -v '^Starting\|found guest\|booting'
+	wait_for 20 is_down kept || echo "not down"
+	no_traces kept
+	(cd "$VM_DIR/kept" && stat -c '%A %U %n' run_as run_as/* uefi-vars.fd* \
+		2>/dev/null)
+	cat "$VM_DIR"/kept/run_as/*.bak "$VM_DIR"/kept/*.bak 2>/dev/null
+}
+{
+	kept first
+	sed -i s/run_as=.*// "$VM_DIR/kept/kept.conf"
+	kept "root's again"
+	echo 'run_as="nobody"' >>"$VM_DIR/kept/kept.conf"
+	kept "nobody's again"
+	log_of kept | grep 'log\|keep is\|: nobody: \|: root: \|variables\|made\|can '
+	run vm info kept | grep variables:
+	ln -sf /etc/passwd "$VM_DIR/kept/run_as/uefi-vars.fd"
+	chown -h nobody "$VM_DIR/kept/run_as/uefi-vars.fd"
+	kept 'a link in its place'
+	sed -i s/run_as=.*// "$VM_DIR/kept/kept.conf"
+	kept 'and to root'
+	mkdir "$VM_DIR/kept/run_as/sub"
+	ln -s ../../../user "$VM_DIR/kept/run_as/sub/link"
+	chown -R nobody "$VM_DIR/kept/run_as"
+	run vm destroy -f kept
+	ls "$VM_DIR/kept" 2>&1
+	ls "$VM_DIR/user/user.conf"
+} | golden runas-kept
+
 # refuse WHAT LINE...: a guest whose file has these lines besides.
 refuse() {
 	name=$1
@@ -61,8 +111,6 @@ refuse() {
 }
 {
 	refuse unknown 'run_as="no-such-user"'
-	refuse tpm 'run_as="nobody"' 'tpm="yes"'
-	refuse attached 'run_as="nobody"' 'passthru_slots="2"'
 	refuse sockets 'run_as="nobody"' 'virt_console0="yes"'
 	echo 'vm_run_as="no-default"' >"$VM_CONF"
 	refuse default 'tags="x"'

@@ -205,7 +205,7 @@ static void attach(struct scene *s, const char *args)
 {
 	struct err err = {0};
 
-	if (hotplug_attach(s->hotplug, args, &err))
+	if (hotplug_attach(s->hotplug, args, NULL, &err))
 		fail_msg("%s", err.msg);
 }
 
@@ -214,7 +214,7 @@ static void attach_refused(struct scene *s, const char *args, int code,
 {
 	struct err err = {0};
 
-	assert_int_equal(hotplug_attach(s->hotplug, args, &err), code);
+	assert_int_equal(hotplug_attach(s->hotplug, args, NULL, &err), code);
 	if (sentence)
 		assert_string_equal(err.msg, sentence);
 	assert_true(err.msg[0] != '\0');
@@ -564,6 +564,65 @@ static void test_room(void **state UNUSED)
 	end(&s);
 }
 
+/* ---- groups that come with the word ---- */
+
+/* For who may not open them; `taken`: the descriptor is none of ours then. */
+static int attach_lent(struct scene *s, const char *args, unsigned group,
+		       bool taken)
+{
+	struct control_fds fds = {.count = 1};
+	struct err err = {0};
+	char path[128];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/dev/vfio/%u", s->w.root, group);
+	fds.fd[0] = s->w.kernel.ops.open(&s->w.kernel, path, 0);
+	assert_true(fds.fd[0] >= 0);
+	s->w.kernel.open_group_error = -EACCES;
+	rc = hotplug_attach(s->hotplug, args, &fds, &err);
+	s->w.kernel.open_group_error = 0;
+	assert_int_equal(fds.fd[0] == -1, taken);
+	if (!taken)
+		s->w.kernel.ops.close(&s->w.kernel, fds.fd[0]);
+	return rc;
+}
+
+static void test_lent(void **state UNUSED)
+{
+	struct scene s;
+
+	begin(&s, ANSWERED, "mem32=16M");
+	/* Without the word it is not used; of another group it is no use. */
+	assert_int_equal(attach_lent(&s, "6 3/0/0", 12, false), -EACCES);
+	assert_int_equal(attach_lent(&s, "6 group=13 3/0/0", 13, true),
+			 -EACCES);
+	assert_int_equal(attach_lent(&s, "6 group=x 3/0/0", 12, false),
+			 -EINVAL);
+	assert_int_equal(attach_lent(&s, "6 group=12", 12, true), -EINVAL);
+	attach_refused(&s, "6 group=12 3/0/0", -EINVAL,
+		       "slot 6: attach: group=12: no descriptor came with it");
+	/* What opening it would be refused for is refused. */
+	assert_int_equal(attach_lent(&s, "6 group=12 3/0/1", 12, true),
+			 -ENODEV);
+	nothing_open(&s);
+	assert_int_equal(s.w.kernel.groups, 0);
+	assert_int_equal(attach_lent(&s, "6 group=12 3/0/0", 12, true), 0);
+	switch_on(&s);
+	slots_are(&s, "6=3/0/0 7=empty");
+	assert_int_equal(s.w.kernel.groups, 1);
+	/* Both functions of a card are in one group. */
+	assert_int_equal(attach_lent(&s, "7 group=13 4/0/0 4/0/1", 13, true),
+			 0);
+	assert_int_equal(s.w.kernel.groups, 2);
+	let_go(&s);
+	slots_become(&s, "6=empty 7=4/0/0+4/0/1,coming");
+	assert_int_equal(s.w.kernel.groups, 1);
+	/* Ours again, and the next one is lent as well. */
+	assert_int_equal(attach_lent(&s, "6 group=12 3/0/0", 12, true), 0);
+	switch_on(&s);
+	end(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -579,6 +638,7 @@ int main(void)
 	    cmocka_unit_test(test_reset_fails),
 	    cmocka_unit_test(test_card),
 	    cmocka_unit_test(test_room),
+	    cmocka_unit_test(test_lent),
 	};
 
 	log_init("test", LOG_ERROR);

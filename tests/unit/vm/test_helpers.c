@@ -16,6 +16,7 @@
 #include "place_fixture.h"
 #include "vm/conserver.h"
 #include "vm/helpers.h"
+#include "vm/userdir.h"
 
 #define DEADLINE_NS (20 * NS_PER_S)
 
@@ -27,6 +28,7 @@
 struct seen {
 	struct fixture *f;
 	struct evloop *loop;
+	struct runas user;
 	struct helpers helpers;
 	unsigned ready;
 	char failed[1024], lost[1024], output[4096];
@@ -72,7 +74,8 @@ static int setup(void **state)
 		return -1;
 	seen->f = f;
 	assert_int_equal(evloop_create(&seen->loop), 0);
-	helpers_init(&seen->helpers, seen->loop, &seen->f->guest, &ops, seen);
+	helpers_init(&seen->helpers, seen->loop, &seen->f->guest, &seen->user,
+		     &ops, seen);
 	fixture_file(f, "vms/demo/a.qcow2", "QFI\xfb\0\0\0\3", 8, 65536);
 	fixture_program(f, "swtpm", SWTPM);
 	fixture_program(f, "qemu-storage-daemon", STORAGE);
@@ -172,7 +175,7 @@ static void test_argv(void **state)
 	CLEANUP_FREE char *text = NULL;
 
 	(void)seen;
-	helpers_disk_argv(&disk, NULL, &argv);
+	helpers_disk_argv(&disk, NULL, false, &argv);
 	text = words_join(&argv, ' ');
 	assert_string_equal(
 	    text,
@@ -188,7 +191,7 @@ static void test_argv(void **state)
 	strcpy(disk.path, "/dev/sdz");
 	disk.format = IMAGE_QCOW2;
 	disk.readonly = true;
-	helpers_disk_argv(&disk, "nodelete,nocache,ro", &argv);
+	helpers_disk_argv(&disk, "nodelete,nocache,ro", true, &argv);
 	text = words_join(&argv, ' ');
 	assert_string_equal(
 	    text,
@@ -198,7 +201,7 @@ static void test_argv(void **state)
 	    " --blockdev driver=qcow2,node-name=disk,file=file,discard=ignore,"
 	    "cache.direct=on,read-only=on"
 	    " --export type=fuse,id=disk,node-name=disk,"
-	    "mountpoint=/vm/disk0.export,writable=off"
+	    "mountpoint=/vm/disk0.export,writable=off,allow-other=on"
 	    " --chardev stdio,id=monitor --monitor monitor");
 }
 
@@ -352,6 +355,49 @@ static void test_left(void **state)
 	assert_true(exists(seen, "a.qcow2"));
 }
 
+/* The user's: swtpm, and who may talk to it; the export of a disk. */
+static void test_user(void **state)
+{
+	struct seen *seen = *state;
+	const int dir = seen->f->guest.dirfd;
+	char who[64] = "";
+	bool moved;
+	struct stat st;
+	int fd = -1;
+
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	assert_int_equal(chmod(seen->f->root, 0755), 0);
+	seen->user = (struct runas){
+	    .on = true, .name = "nobody", .uid = 65534, .gid = 65534};
+	assert_int_equal(userdir_settle(&seen->f->guest, seen->user.uid,
+					&seen->f->err, &moved),
+			 0);
+	fixture_program(seen->f, "swtpm",
+			"echo \"$(id -u) $(grep NoNewPrivs /proc/self/status)"
+			" $*\" >run_as/new; mv run_as/new run_as/who; " WAIT);
+	plan(seen, both);
+	helpers_start(&seen->helpers);
+	step_until(seen, &seen->ready, 0, NULL);
+	assert_int_equal(fstatat(dir, "disk0.export", &st, 0), 0);
+	assert_int_equal(st.st_uid, 65534);
+	for (unsigned i = 0; i < 400 && fd < 0; i++) {
+		assert_int_equal(evloop_step(seen->loop, 50), 0);
+		fd = openat(dir, "run_as/who", O_RDONLY);
+	}
+	assert_true(fd >= 0);
+	assert_true(read(fd, who, sizeof(who) - 1) > 0);
+	close(fd);
+	assert_non_null(strstr(who, "65534 NoNewPrivs:\t1 socket --tpm2 "
+				    "--tpmstate dir=run_as"));
+	assert_int_equal(fstatat(dir, "tpm.sock", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(faccessat(dir, "tpm", F_OK, 0), -1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -359,7 +405,7 @@ int main(void)
 	    T(test_none),	T(test_argv),	  T(test_runs),
 	    T(test_deaf),	T(test_fails),	  T(test_says_nothing),
 	    T(test_cannot_run), T(test_tpm_dies), T(test_lost),
-	    T(test_left),
+	    T(test_left),	T(test_user),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
