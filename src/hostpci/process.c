@@ -69,13 +69,19 @@ static const char *word_next(const char *at, const char *end)
 	return at < end ? at : NULL;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* The guest that a byway or the manager's supervisor serves, or NULL. */
 static const char *guest_of(const char *args, const char *end)
 {
-	const char *base = strrchr(args, '/'), *word = args, *last = NULL;
+	const char *base = base_name(args), *word = args, *last = NULL;
 	bool supervisor = false;
 
-	base = base ? base + 1 : args;
 	if (strcmp(base, "byway") != 0 && strcmp(base, "vm") != 0)
 		return NULL;
 	while ((word = word_next(word, end)) != NULL) {
@@ -109,8 +115,10 @@ void process_label(const struct hostpci *host, int pid,
 			guest = guest_of(args, args + len);
 	}
 	if (guest)
+		/* Not by `name`: whom the program starts anew is an "exe". */
 		snprintf(label, HOSTPCI_WHO_MAX,
-			 "guest '%.128s' (%s, process %d)", guest, name, pid);
+			 "guest '%.128s' (%s, process %d)", guest,
+			 base_name(args), pid);
 	else
 		snprintf(label, HOSTPCI_WHO_MAX, "%s (process %d)", name, pid);
 }

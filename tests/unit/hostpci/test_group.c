@@ -346,7 +346,7 @@ static void test_user(void **state)
 	fixture_link(f, "proc/99/fd/3", "/dev/vfio/1");
 	fixture_file(f, "proc/99/comm", "qemu-system-x86\n");
 	fixture_file(f, "proc/31337/comm", "kernel thread\n");
-	PROCESS(f, 100, 20, "byway", "/usr/sbin/byway\0-m\0001G\0alpha");
+	PROCESS(f, 100, 20, "exe", "/usr/sbin/byway\0-m\0001G\0alpha");
 	PROCESS(f, 101, 21, "byway", "byway");
 	PROCESS(f, 102, 22, "vm", "vm\0_run\0-R\0007\0web\0cd.iso");
 	PROCESS(f, 103, 23, "vm", "/usr/sbin/vm\0_run\0web");
