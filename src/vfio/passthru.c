@@ -20,7 +20,8 @@ struct options {
 	char rom[CFG_VALUE_MAX];
 	enum vfio_rung first_rung;
 	bool rung_chosen;
-	uint8_t intpin;	   /* 1 to 4, 0: the device's */
+	uint8_t intpin; /* 1 to 4, 0: the device's */
+	bool no_mirror;
 	unsigned accepted; /* HOSTPCI_RISK_* */
 	struct hostpci_bars bars;
 };
@@ -186,6 +187,20 @@ static int options_intpin(struct cfg *node, struct options *o, struct err *err)
 	return 0;
 }
 
+static int options_mirror(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[16];
+	int r = cfg_get(node, "mirror", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	o->no_mirror = strcmp(text, "off") == 0;
+	if (!o->no_mirror && strcmp(text, "on") != 0)
+		return err_set(err, -EINVAL,
+			       "passthru: mirror=%s: expected on or off", text);
+	return 0;
+}
+
 static int options_unsafe(struct cfg *node, struct options *o, struct err *err)
 {
 	char text[64];
@@ -241,7 +256,8 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 	    "device",	"bus",	     "slot",	 "func",      "domain",
 	    "pptdev",	"rom",	     "reset",	 "bootindex", "intpin",
 	    "unsafe",	"vfio-user", "port",	 "bar0size",  "bar1size",
-	    "bar2size", "bar3size",  "bar4size", "bar5size",  NULL};
+	    "bar2size", "bar3size",  "bar4size", "bar5size",  "mirror",
+	    NULL};
 	uint64_t bootindex;
 	int r;
 
@@ -254,6 +270,8 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 		r = options_reset(node, o, err);
 	if (!r)
 		r = options_intpin(node, o, err);
+	if (!r)
+		r = options_mirror(node, o, err);
 	if (!r)
 		r = options_unsafe(node, o, err);
 	if (!r)
@@ -403,11 +421,14 @@ static int device_build(struct vfio_device *d, const struct options *o,
 	if (r)
 		return r;
 	vfio_verify_baseline(d);
+	vfio_mirror_find(d);
 	r = vfio_irq_create(d, err);
 	if (!r)
 		r = vfio_bars_create(d, err);
 	if (!r)
 		r = vfio_config_build(d, err);
+	if (!r && vfio_mirror_build(d))
+		r = err_set(err, -ENOMEM, "%s: out of memory", vfio_name(d));
 	if (!r && !o->no_rom)
 		r = vfio_rom_create(d, o->has_rom ? o->rom : NULL, err);
 	if (!r)
@@ -463,6 +484,7 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 	d->first_rung = o->first_rung;
 	d->rung_chosen = o->rung_chosen;
 	d->intpin = o->intpin;
+	d->no_mirror = o->no_mirror;
 	r = device_add(d, o, err);
 	if (r) {
 		device_free(d);

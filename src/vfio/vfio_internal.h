@@ -14,6 +14,7 @@
  *   suspect.c    why a device is dead            passthru.c  the model
  *   user*.c      devices that another process serves (user.h)
  *   hotplug.c    leaving a running guest  d3cold.c  a slot's power off and on
+ *   mirror.c     config space inside an NVIDIA GPU's BAR 0
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -179,6 +180,12 @@ struct vfio_rom {
 	int slot; /* memmap handle or VFIO_NO_SLOT */
 };
 
+struct vfio_mirror { /* of config space, in BAR 0 */
+	uint64_t base;
+	unsigned size;			  /* 0: none */
+	uint8_t config[PCI_CFG_SIZE / 8]; /* bytes that config.c answers for */
+};
+
 enum vfio_rung { /* the reset ladder, in its usual order */
 	VFIO_RUNG_FUNCTION,
 	VFIO_RUNG_BUS,
@@ -206,10 +213,12 @@ struct vfio_device {
 	struct vfio_irq irq;
 	struct vfio_events events;
 	struct vfio_rom rom;
+	struct vfio_mirror mirror;
 	uint16_t link_status;	   /* LNKSTA when the device was opened */
 	enum vfio_rung first_rung; /* the user's preference */
 	bool rung_chosen;
 	uint8_t intpin; /* the user's choice, 0: none */
+	bool no_mirror; /* the user wants the GPU's own left alone */
 	bool quiesced;
 	bool asleep;	/* not in D0: its BARs do not answer */
 	bool bus_reset; /* another function's bus reset took it along */
@@ -261,7 +270,7 @@ MUST_CHECK int vfio_region_write(const struct vfio_device *d, unsigned region,
 
 /*
  * Adds the BARs to d->pci and maps their windows, without the pages of the
- * MSI-X table and PBA, into this process.
+ * MSI-X table and PBA and of a mirror, into this process.
  */
 MUST_CHECK int vfio_bars_create(struct vfio_device *d, struct err *err);
 void vfio_bars_destroy(struct vfio_device *d);
@@ -272,6 +281,17 @@ uint64_t vfio_bar_read(struct pci_dev *dev, unsigned bar, uint64_t off,
 		       unsigned size);
 void vfio_bar_write(struct pci_dev *dev, unsigned bar, uint64_t off,
 		    unsigned size, uint64_t value);
+
+/* ---- mirror.c ---- */
+
+/* Before the BARs are made; then, when the guest's config space is built. */
+void vfio_mirror_find(struct vfio_device *d);
+MUST_CHECK int vfio_mirror_build(struct vfio_device *d);
+/* A trapped access of a BAR, the device's lock held: true when it was there. */
+bool vfio_mirror_read(struct vfio_device *d, unsigned bar, uint64_t off,
+		      unsigned size, uint64_t *ret_value);
+bool vfio_mirror_write(struct vfio_device *d, unsigned bar, uint64_t off,
+		       unsigned size, uint64_t value);
 
 /* ---- config.c, capability.c ---- */
 

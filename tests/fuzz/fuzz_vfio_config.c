@@ -70,6 +70,9 @@ static void act_bar(struct world *w, const struct act *act)
 	unsigned bar = act->size >> 4 & 7, size = 1u << (act->size & 3);
 	uint64_t off = act->off & ~(size - 1);
 
+	/* Where a GPU shows config space again. */
+	if (bar == 0 && (act->size & 8))
+		off += w->kernel.dev[0]->mirror;
 	/* Past the end of a BAR is not the BAR any more. */
 	if (bar > PCI_BAR_ROM || off + size > dev->bar[bar].size)
 		return;

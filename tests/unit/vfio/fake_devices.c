@@ -347,6 +347,7 @@ struct fake_device *fake_gpu(void)
 	ext(dev, 0x2c0, PCI_EXT_CAP_ID_DVSEC, 1, 0);
 	fake_put32(dev->cfg + 0x2c4, 0x8086 | 0x10 << 20);
 	owned(dev, 0x2ca, 6, 0);
+	dev->mirror = 0x88000;
 	dev->sicken = sick_gpu;
 	fake_put32(dev->region[0].data, 0x134000a1);
 	return done(dev);

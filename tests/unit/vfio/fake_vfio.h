@@ -22,7 +22,7 @@
 #define FAKE_CFG	 4096u
 #define FAKE_MAPS	 16u
 #define FAKE_IOVA_RANGES 4u
-#define FAKE_BAR_BYTES	 0x20000u /* backing of a BAR's first bytes */
+#define FAKE_BAR_BYTES	 0xa0000u /* backing of a BAR's first bytes */
 #define FAKE_VECTORS	 2048u
 
 /* What one way of resetting a device does. */
@@ -41,6 +41,11 @@ struct fake_device {
 	uint8_t raw_rw[FAKE_CFG];  /* bits VFIO writes to hardware */
 	unsigned cfg_size;
 	uint64_t next_bar; /* where the next BAR goes */
+	/* Config space in BAR 0 at this offset, 0: none; what a guest may not
+	 * change there is a violation. The MSI capability's id counts acks.
+	 */
+	uint32_t mirror;
+	unsigned mirror_acks;
 	uint8_t pm, exp, af, msi, msix, vpd;
 	struct {
 		uint64_t size;
