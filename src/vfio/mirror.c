@@ -90,7 +90,8 @@ void vfio_mirror_find(struct vfio_device *d)
 	const struct place *p;
 	uint32_t reg;
 
-	if (d->no_mirror || d->host.vendor != VENDOR_NVIDIA ||
+	/* What a mediated one shows is its driver's affair. */
+	if (d->no_mirror || d->mdev[0] || d->host.vendor != VENDOR_NVIDIA ||
 	    d->host.class >> 16 != CLASS_DISPLAY ||
 	    vfio_config_read(d, PCI_BASE_ADDRESS_0, 4, &reg) ||
 	    (reg & PCI_BASE_ADDRESS_SPACE_IO))

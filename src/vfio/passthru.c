@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model `passthru`: -s N,passthru,ADDRESS[,OPTION=VALUE]..., or
- * -s N,passthru,vfio-user=SOCKET[,...] for a device that a process serves.
+ * -s N,passthru,vfio-user=SOCKET[,...] for a device that a process serves, or
+ * -s N,passthru,mdev=UUID[,...] for one that a driver of the host gives away.
  *
  * Creation opens the host's device in the order in which things can go wrong
  * for the user: is it there, is it ready, is its group free, does guest memory
@@ -15,7 +16,8 @@
 
 struct options {
 	struct hostpci_addr addr;
-	char socket[VFIO_USER_PATH_MAX]; /* "": addr counts */
+	char socket[VFIO_USER_PATH_MAX]; /* "": not served */
+	char mdev[HOSTPCI_UUID_MAX];	 /* "": not mediated */
 	bool has_rom, no_rom;
 	char rom[CFG_VALUE_MAX];
 	enum vfio_rung first_rung;
@@ -117,7 +119,43 @@ static int options_address(struct cfg *node, struct hostpci_addr *addr,
 	return 0;
 }
 
-/* 1: a served device, 0: one of the host. */
+/* What is not one of the host's functions has no address there. */
+static int only_one(struct cfg *node, const char *key, const char *value,
+		    struct err *err)
+{
+	if (cfg_raw(node, "bus") || cfg_raw(node, "slot") ||
+	    cfg_raw(node, "func") ||
+	    (cfg_raw(node, "mdev") && cfg_raw(node, "vfio-user")))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: %s=%s: a device of the host, a served and a"
+		    " mediated one exclude each other",
+		    key, value);
+	return 0;
+}
+
+/* 1: a mediated device. */
+static int options_mdev(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[CFG_VALUE_MAX];
+	int r = cfg_get(node, "mdev", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	r = only_one(node, "mdev", text, err);
+	if (r)
+		return r;
+	if (hostpci_mdev_parse(text, o->mdev))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: mdev=%s: expected a UUID, such as"
+		    " 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001, or its path in"
+		    " /sys/bus/mdev/devices",
+		    text);
+	return 1;
+}
+
+/* 1: a served device. */
 static int options_socket(struct cfg *node, struct options *o, struct err *err)
 {
 	char path[CFG_VALUE_MAX];
@@ -126,13 +164,9 @@ static int options_socket(struct cfg *node, struct options *o, struct err *err)
 
 	if (r <= 0)
 		return r;
-	if (cfg_raw(node, "bus") || cfg_raw(node, "slot") ||
-	    cfg_raw(node, "func"))
-		return err_set(
-		    err, -EINVAL,
-		    "passthru: vfio-user=%s: a device of the host and a"
-		    " served one exclude each other",
-		    path);
+	r = only_one(node, "vfio-user", path, err);
+	if (r)
+		return r;
 	/* Words of status lines: no blanks. */
 	for (p = path; *p > ' ' && *p < 0x7f; p++)
 		;
@@ -169,6 +203,11 @@ static int options_reset(struct cfg *node, struct options *o, struct err *err)
 		    err, -EINVAL,
 		    "passthru: reset=%s: expected auto, flr, bus, pm or d3cold",
 		    text);
+	if (o->mdev[0] && o->rung_chosen && o->first_rung != VFIO_RUNG_FUNCTION)
+		return err_set(err, -EINVAL,
+			       "passthru: reset=%s: a mediated device has only"
+			       " its driver's reset",
+			       text);
 	return 0;
 }
 
@@ -245,6 +284,11 @@ int vfio_bar_sizes(struct cfg *node, struct err *err,
 				       "passthru: %s: a served device's BARs"
 				       " have the sizes its server gives them",
 				       key);
+		if (r > 0 && cfg_raw(node, "mdev"))
+			return err_set(err, -EINVAL,
+				       "passthru: %s: a mediated device's BARs"
+				       " have the sizes its driver gives them",
+				       key);
 	}
 	*ret_bars = bars;
 	return 0;
@@ -257,13 +301,15 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 	    "pptdev",	"rom",	     "reset",	 "bootindex", "intpin",
 	    "unsafe",	"vfio-user", "port",	 "bar0size",  "bar1size",
 	    "bar2size", "bar3size",  "bar4size", "bar5size",  "mirror",
-	    NULL};
+	    "mdev",	NULL};
 	uint64_t bootindex;
 	int r;
 
 	r = cfg_check_known(node, known, err);
 	if (!r)
 		r = options_socket(node, o, err);
+	if (!r)
+		r = options_mdev(node, o, err);
 	if (!r)
 		r = options_address(node, &o->addr, err);
 	if (r >= 0)
@@ -456,7 +502,11 @@ static int device_add(struct vfio_device *d, const struct options *o,
 
 	if (o->socket[0])
 		snprintf(d->socket, sizeof(d->socket), "%s", o->socket);
-	r = o->socket[0] ? 0 : host_find(d, o, err);
+	memcpy(d->mdev, o->mdev, sizeof(d->mdev));
+	if (o->mdev[0])
+		r = vfio_mdev_find(d, err);
+	else
+		r = o->socket[0] ? 0 : host_find(d, o, err);
 	if (!r)
 		r = vfio_ctx_add(d->ctx, d, err);
 	if (!r)
@@ -500,8 +550,8 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 const struct pci_model passthru_model = {
     .name = "passthru",
     .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
-	       "[,intpin=a][,port=pcie][,barNsize=SIZE]) or one served at "
-	       "vfio-user=SOCKET",
+	       "[,intpin=a][,port=pcie][,barNsize=SIZE]), one served at "
+	       "vfio-user=SOCKET, or a mediated one (mdev=UUID)",
     .parse = passthru_parse,
     .create = passthru_create,
 };

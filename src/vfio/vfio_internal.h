@@ -15,6 +15,7 @@
  *   user*.c      devices that another process serves (user.h)
  *   hotplug.c    leaving a running guest  d3cold.c  a slot's power off and on
  *   mirror.c     config space inside an NVIDIA GPU's BAR 0
+ *   mdev.c       devices that a driver of the host gives away
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -86,15 +87,12 @@ void vfio_ctx_remove(struct vfio_ctx *ctx, struct vfio_device *d);
  * Makes the function's group part of the container; the first group also
  * brings the IOMMU model and the maps of guest RAM.
  */
-MUST_CHECK int vfio_container_attach(struct vfio_ctx *ctx,
-				     const struct hostpci_dev *dev,
+MUST_CHECK int vfio_container_attach(const struct vfio_device *d,
 				     struct err *err,
 				     struct vfio_group **ret_group);
 void vfio_container_detach(struct vfio_ctx *ctx, struct vfio_group *group);
-MUST_CHECK int vfio_container_open_device(struct vfio_ctx *ctx,
-					  struct vfio_group *group,
-					  const char *bdf, struct err *err,
-					  int *ret_fd);
+MUST_CHECK int vfio_container_open_device(const struct vfio_device *d,
+					  struct err *err, int *ret_fd);
 /* Descriptor that proves ownership of a group for a bus reset; -1: not ours. */
 int vfio_container_group_fd(const struct vfio_ctx *ctx, uint32_t group);
 
@@ -202,6 +200,7 @@ struct vfio_device {
 	const struct vfio_ops *ops;	 /* of fd */
 	struct vfio_user *user;		 /* NULL: it is the kernel's */
 	char socket[VFIO_USER_PATH_MAX]; /* of user; "" */
+	char mdev[HOSTPCI_UUID_MAX];	 /* a mediated device; "" */
 	struct vfio_group *group;
 	int fd;
 	int raw_fd;	/* sysfs config: the real registers; -1 unknown */
@@ -231,10 +230,18 @@ static inline const char *vfio_root(const struct vfio_ctx *ctx)
 	return ctx->params.root[1] ? ctx->params.root : "";
 }
 
-/* Message prefix of a device: "0000:03:00.0", or a socket's path. */
+/* Message prefix of a device: "0000:03:00.0", a socket's path, or a UUID. */
 static inline const char *vfio_name(const struct vfio_device *d)
 {
+	if (d->mdev[0])
+		return d->mdev;
 	return d->socket[0] ? d->socket : d->host.bdf;
+}
+
+/* A PCI function of the host: neither served nor mediated. */
+static inline bool vfio_is_function(const struct vfio_device *d)
+{
+	return !d->user && !d->mdev[0];
 }
 
 static inline struct vfio_device *vfio_device_of(struct pci_dev *dev)
@@ -248,11 +255,12 @@ void vfio_device_close(struct vfio_device *d);
 
 /*
  * user_device.c: a served device in the place of group and descriptor. Opening
- * connects, hands over guest RAM and fills d->host from what the device says.
+ * connects and hands over guest RAM.
  */
 MUST_CHECK int vfio_user_device_open(struct vfio_device *d, struct err *err);
-MUST_CHECK int vfio_user_device_identify(struct vfio_device *d,
-					 struct err *err);
+
+/* mdev.c: what sysfs knows of d->mdev, into d->host. */
+MUST_CHECK int vfio_mdev_find(struct vfio_device *d, struct err *err);
 
 MUST_CHECK int vfio_device_ioctl(const struct vfio_device *d,
 				 unsigned long request, void *arg);
