@@ -72,6 +72,24 @@ grep -q "passthru mdev ($uuid): reset device_specific [0-9]* ms, ok" \
 vm_traces one
 bind_host 4/0/0
 
+# --- byway as an ordinary user: its group is handed on ----------------------------------
+
+grep -q ^guest: /etc/passwd || {
+	echo 'guest:x:1000:1000::/nonexistent:/bin/false' >>/etc/passwd
+	echo 'guest:x:1000:' >>/etc/group
+	echo 'labkvm:x:900:guest' >>/etc/group
+}
+chgrp 900 /dev/kvm
+chmod 660 /dev/kvm
+vm_guest two "$kernel" 'lab.check=serial' <<-END
+	passthru0="mdev=$uuid"
+	run_as="guest"
+END
+run_expect 0 'running \(pid' timeout 120 vm start two
+console_line 100 two 'LAB: serial ok'
+wait_for 60 vm_is_down two || fail "the user's guest does not power off"
+vm_traces two
+
 echo 1 >/sys/bus/mdev/devices/$uuid/remove
 rmmod mtty
 ! dmesg | grep -E 'BUG:|Oops|general protection' || fail "the host's kernel complains"

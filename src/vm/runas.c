@@ -114,6 +114,7 @@ static int group_open(struct runas *runas, const struct place *place,
 		      const struct plan_function *fn, int group,
 		      struct err *err)
 {
+	const char *name = fn->bdf[0] ? fn->bdf : fn->address;
 	char path[PATH_MAX + 32];
 	int fd;
 
@@ -123,19 +124,18 @@ static int group_open(struct runas *runas, const struct place *place,
 		return err_set(err, -ENOSPC,
 			       "%s: a guest with run_as can have devices of at "
 			       "most %u IOMMU groups",
-			       fn->address, CHILD_EXTRA_MAX - 1);
+			       name, CHILD_EXTRA_MAX - 1);
 	snprintf(path, sizeof(path), "%s/vfio/%d", place->dev, group);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(err, -errno, "%s: %s cannot be opened",
-			       fn->address, path);
+		return err_sys(err, -errno, "%s: %s cannot be opened", name,
+			       path);
 	runas->group[runas->count] = group;
 	runas->fd[runas->count++] = fd;
 	return 0;
 }
 
-/* Of a device that is not one of the host's functions: a mediated one has one.
- */
+/* None of the host's functions: a mediated one has a group all the same. */
 static int foreign_open(struct runas *runas, const struct place *place,
 			const struct plan_function *fn,
 			const struct hostpci *host, struct err *err)
