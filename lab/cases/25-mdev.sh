@@ -41,13 +41,16 @@ nothing_held
 
 # --- in use -------------------------------------------------------------------------
 
-linux_run 200 first.log 'lab.check=serial lab.end=stay' \
-	-s 6,passthru,mdev=/sys/bus/mdev/devices/$uuid >/dev/null 2>&1 &
+byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 512M \
+	-o boot.kernel="$kernel" -o boot.initrd="$initrd" \
+	-o boot.cmdline='console=ttyS0 quiet panic=-1 lab.check=serial lab.end=stay' \
+	-s 6,passthru,mdev=/sys/bus/mdev/devices/$uuid first >first.log 2>&1 \
+	</dev/null &
 first=$!
 wait_line 100 'LAB: serial ok' first.log
-byway_refuses "$uuid: in use by guest guest \(byway, process [0-9]+\), which holds its IOMMU group" \
+byway_refuses "$uuid: in use by guest first \(byway, process $first\), which holds its IOMMU group" \
 	-s 6,passthru,mdev=$uuid
-kill -9 "$(pidof byway)"
+kill -9 $first
 wait $first || true
 nothing_held
 
