@@ -275,6 +275,15 @@ void pci_msix_set_pending(struct pci_dev *dev, unsigned vector, bool pending);
 
 /* Guest access of 1, 2 or 4 bytes inside one dword; takes dev->lock. */
 uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size);
+/*
+ * The same for a model that shows its config space in a BAR as well, from the
+ * BAR's handlers: dev->lock is held. Not for bridges. The write may move that
+ * BAR; another function that waits for its place gets it at its own next write.
+ */
+uint32_t pci_dev_cfg_read_locked(struct pci_dev *dev, unsigned off,
+				 unsigned size);
+void pci_dev_cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
+			      uint32_t value);
 
 bool pci_bus_master(const struct pci_dev *dev); /* COMMAND.MASTER */
 

@@ -17,13 +17,22 @@ static uint32_t image_read(const struct pci_dev *dev, unsigned off,
 	return v;
 }
 
+uint32_t pci_dev_cfg_read_locked(struct pci_dev *dev, unsigned off,
+				 unsigned size)
+{
+	uint32_t v;
+
+	if (!dev->ops->cfg_read || !dev->ops->cfg_read(dev, off, size, &v))
+		v = image_read(dev, off, size);
+	return v;
+}
+
 uint32_t pci_dev_cfg_read(struct pci_dev *dev, unsigned off, unsigned size)
 {
 	uint32_t v;
 
 	pthread_mutex_lock(&dev->lock);
-	if (!dev->ops->cfg_read || !dev->ops->cfg_read(dev, off, size, &v))
-		v = image_read(dev, off, size);
+	v = pci_dev_cfg_read_locked(dev, off, size);
 	pthread_mutex_unlock(&dev->lock);
 	return v;
 }
@@ -205,8 +214,8 @@ static bool touches(unsigned off, unsigned size, unsigned reg, unsigned len)
 	return range_overlaps(off, size, reg, len);
 }
 
-static void cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
-			     uint32_t value)
+void pci_dev_cfg_write_locked(struct pci_dev *dev, unsigned off, unsigned size,
+			      uint32_t value)
 {
 	uint16_t command = pci_cfg16(dev, PCI_COMMAND);
 
@@ -261,7 +270,7 @@ void pci_dev_cfg_write(struct pci_dev *dev, unsigned off, unsigned size,
 	unsigned room = pci_host_room(dev->host);
 
 	pthread_mutex_lock(&dev->lock);
-	cfg_write_locked(dev, off, size, value);
+	pci_dev_cfg_write_locked(dev, off, size, value);
 	pthread_mutex_unlock(&dev->lock);
 	if (dev->bridge && pci_bridge_concerned(off, size))
 		children_sync(dev);

@@ -311,6 +311,18 @@ MUST_CHECK int hostpci_bars_resize(struct hostpci *host,
 				   const struct hostpci_bars *bars,
 				   struct err *err);
 
+/*
+ * Mediated devices: parts of a device that its driver gives away by UUID, which
+ * are no PCI functions of the host. They have neither identity nor history.
+ */
+#define HOSTPCI_UUID_MAX 37
+/* A UUID, or its path /sys/bus/mdev/devices/UUID, in small letters. -EINVAL. */
+MUST_CHECK int hostpci_mdev_parse(const char *text,
+				  char uuid[HOSTPCI_UUID_MAX]);
+/* Its IOMMU group; -ENODEV with the cure. Read now, not from the snapshot. */
+MUST_CHECK int hostpci_mdev_find(const struct hostpci *host, const char *uuid,
+				 struct err *err, int *ret_group);
+
 struct hostpci_sriov {
 	unsigned total; /* 0: cannot have virtual functions */
 	unsigned count;

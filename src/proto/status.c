@@ -133,11 +133,26 @@ static bool bdf_valid(const char *text)
 	       p[7] <= '7' && p[8] == '\0';
 }
 
-/* A device of the host, or a served one and its socket. */
+static bool uuid_valid(const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i]; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return i == 36;
+}
+
+/* A device of the host, a served one and its socket, a mediated one. */
 static bool device_valid(const struct status *status)
 {
 	if (strcmp(status->selector, "vfio-user") == 0)
 		return status->bdf[0] == '/';
+	if (strcmp(status->selector, "mdev") == 0)
+		return uuid_valid(status->bdf);
 	return selector_valid(status->selector) && bdf_valid(status->bdf);
 }
 

@@ -12,7 +12,8 @@
  *                                  a passed-through device was reset; SEL is
  *                                  the decimal B/S/F and BDF the address,
  *                                  or "vfio-user" and the path of the socket
- *                                  of a served device; METHOD flr|bus|pm|
+ *                                  of a served device, or "mdev" and a
+ *                                  mediated device's UUID; METHOD flr|bus|pm|
  *                                  device_specific|acpi|af_flr|none, OUTCOME
  *                                  ok|failed, TEXT what was verified or what
  *                                  is wrong (may be empty)

@@ -5,11 +5,11 @@
  *
  * Theory of operation. The BAR registers themselves are the PCI core's. For
  * each memory BAR the parts that VFIO lets us map, less the pages with the
- * MSI-X table and PBA, are mapped into this process once, when the device is
- * opened. When the guest decodes the BAR, each part becomes a memory slot at
- * the guest's address; the guest then reads and writes the device without an
- * exit. Everything else, including I/O ports, arrives at vfio_bar_read() and
- * vfio_bar_write() and is forwarded by pread and pwrite.
+ * MSI-X table and PBA or config space (mirror.c), are mapped into this process
+ * once, when the device is opened. When the guest decodes the BAR, each part
+ * becomes a memory slot at the guest's address; the guest then reads and writes
+ * the device without an exit. Everything else, including I/O ports, arrives at
+ * vfio_bar_read() and vfio_bar_write() and is forwarded by pread and pwrite.
  *
  * A BAR must not stay in a memory slot while the device does not decode it
  * (COMMAND.MEMORY off, not in D0): the kernel has then no page for it and the
@@ -229,6 +229,8 @@ int vfio_bars_create(struct vfio_device *d, struct err *err)
 	int r;
 
 	exclude_msix(d);
+	if (d->mirror.size)
+		exclude(d, 0, d->mirror.base, d->mirror.size);
 	for (i = 0; i < PCI_BARS; i++) {
 		r = bar_add(d, i, err, &wide);
 		if (r)
@@ -326,6 +328,8 @@ uint64_t vfio_bar_read(struct pci_dev *dev, unsigned index, uint64_t off,
 
 	if (index == PCI_BAR_ROM)
 		return vfio_rom_read(d, off, size);
+	if (vfio_mirror_read(d, index, off, size, &value))
+		return value;
 	/* A device that sleeps or is gone answers with ones, as on a bus. */
 	if (vfio_region_read(d, index, off, size, &value))
 		return ones(size);
@@ -337,7 +341,8 @@ void vfio_bar_write(struct pci_dev *dev, unsigned index, uint64_t off,
 {
 	struct vfio_device *d = vfio_device_of(dev);
 
-	if (index == PCI_BAR_ROM)
+	if (index == PCI_BAR_ROM ||
+	    vfio_mirror_write(d, index, off, size, value))
 		return;
 	if (vfio_region_write(d, index, off, size, value))
 		log_debug("%s: BAR %u: write at 0x%" PRIx64 " was lost",

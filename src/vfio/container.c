@@ -69,17 +69,16 @@ static int container_open(struct vfio_ctx *ctx, struct err *err)
 	    path, r);
 }
 
-static int group_busy(const struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-		      struct err *err)
+static int group_busy(const struct vfio_device *d, struct err *err)
 {
 	char who[HOSTPCI_WHO_MAX];
-	int rc = hostpci_group_user(ctx->host, dev->iommu_group, who);
+	int rc = hostpci_group_user(d->ctx->host, d->host.iommu_group, who);
 
 	return err_set(
 	    err, -EBUSY,
 	    "%s: in use by %s, which holds its IOMMU group %d; stop it first",
-	    dev->bdf, rc == 0 && who[0] ? who : "another process",
-	    dev->iommu_group);
+	    vfio_name(d), rc == 0 && who[0] ? who : "another process",
+	    d->host.iommu_group);
 }
 
 static struct vfio_given *given_find(struct vfio_ctx *ctx, int group)
@@ -92,42 +91,44 @@ static struct vfio_given *given_find(struct vfio_ctx *ctx, int group)
 	return NULL;
 }
 
-static int group_open_file(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
+static int group_open_file(const struct vfio_device *d,
 			   struct vfio_group *group, struct err *err)
 {
+	struct vfio_ctx *ctx = d->ctx;
 	char path[256];
-	const struct vfio_given *given = given_find(ctx, dev->iommu_group);
+	const struct vfio_given *given = given_find(ctx, d->host.iommu_group);
 	int fd;
 
-	group->id = dev->iommu_group;
+	group->id = d->host.iommu_group;
 	group->given = given != NULL;
 	if (given) {
 		group->fd = given->fd;
 		return 0;
 	}
 	snprintf(path, sizeof(path), "%s/dev/vfio/%d", vfio_root(ctx),
-		 dev->iommu_group);
+		 group->id);
 	fd = ctx->ops->open(ctx->ops->ctx, path, O_RDWR);
 	if (fd == -EBUSY)
-		return group_busy(ctx, dev, err);
+		return group_busy(d, err);
 	if (fd == -EACCES || fd == -EPERM)
 		return err_set(
 		    err, fd,
 		    "%s: no permission to open %s; run as root, or give the"
 		    " user this file by a udev rule",
-		    dev->bdf, path);
+		    vfio_name(d), path);
 	if (fd < 0)
-		return err_sys(err, fd, "%s: %s cannot be opened", dev->bdf,
+		return err_sys(err, fd, "%s: %s cannot be opened", vfio_name(d),
 			       path);
 	group->fd = fd;
 	return 0;
 }
 
-static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-		      struct vfio_group *group, struct err *err)
+static int group_open(const struct vfio_device *d, struct vfio_group *group,
+		      struct err *err)
 {
+	const struct vfio_ctx *ctx = d->ctx;
 	struct vfio_group_status status = {.argsz = sizeof(status)};
-	int r = group_open_file(ctx, dev, group, err);
+	int r = group_open_file(d, group, err);
 
 	if (r)
 		return r;
@@ -137,19 +138,19 @@ static int group_open(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		return err_set(err, r,
 			       "%s: vfio.group.%d=fd:%d is not a VFIO group;"
 			       " pass a descriptor of /dev/vfio/%d",
-			       dev->bdf, group->id, group->fd, group->id);
+			       vfio_name(d), group->id, group->fd, group->id);
 	if (r < 0)
-		return err_sys(err, r, "%s: status of IOMMU group %d", dev->bdf,
-			       group->id);
+		return err_sys(err, r, "%s: status of IOMMU group %d",
+			       vfio_name(d), group->id);
 	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
 		return 0;
-	r = hostpci_group_viable(ctx->host, dev, err);
+	r = hostpci_group_viable(ctx->host, &d->host, err);
 	if (r)
 		return r;
 	return err_set(
 	    err, -EBUSY,
 	    "%s: IOMMU group %d has a member that a host driver holds",
-	    dev->bdf, group->id);
+	    vfio_name(d), group->id);
 }
 
 static void given_forget(struct vfio_ctx *ctx, struct vfio_given *given)
@@ -170,9 +171,10 @@ static void given_leave(struct vfio_ctx *ctx, int group, int fd)
 }
 
 /* Puts the group into the container; the first one brings the IOMMU. */
-static int group_join(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-		      struct vfio_group *group, struct err *err)
+static int group_join(const struct vfio_device *d, struct vfio_group *group,
+		      struct err *err)
 {
+	struct vfio_ctx *ctx = d->ctx;
 	int r;
 
 	r = ctx->ops->ioctl(ctx->ops->ctx, group->fd, VFIO_GROUP_SET_CONTAINER,
@@ -184,10 +186,10 @@ static int group_join(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		    " guest memory or the group cannot share an IOMMU with the"
 		    " devices before it; give the guest less memory, or the"
 		    " device to another guest",
-		    dev->bdf, group->id);
+		    vfio_name(d), group->id);
 	if (r < 0)
 		return err_sys(err, r, "%s: IOMMU group %d cannot be used",
-			       dev->bdf, group->id);
+			       vfio_name(d), group->id);
 	if (ctx->container.mapped)
 		return 0;
 	r = container_ioctl(ctx, VFIO_SET_IOMMU,
@@ -199,13 +201,13 @@ static int group_join(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		    " guest could forge interrupts; enable it (x2APIC, VT-d)"
 		    " in the firmware and remove nointremap from the kernel's"
 		    " command line",
-		    dev->bdf);
+		    vfio_name(d));
 	if (r < 0)
 		return err_sys(
 		    err, r,
 		    "%s: the IOMMU refuses group %d (see the kernel's log:"
 		    " firmware may reserve the device's memory, RMRR)",
-		    dev->bdf, group->id);
+		    vfio_name(d), group->id);
 	return 0;
 }
 
@@ -483,14 +485,15 @@ static void group_close(struct vfio_ctx *ctx, struct vfio_group *group)
 		container_close(ctx);
 }
 
-static int group_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-			struct vfio_group *group, struct err *err)
+static int group_attach(const struct vfio_device *d, struct vfio_group *group,
+			struct err *err)
 {
+	struct vfio_ctx *ctx = d->ctx;
 	int r;
 
-	r = group_open(ctx, dev, group, err);
+	r = group_open(d, group, err);
 	if (!r)
-		r = group_join(ctx, dev, group, err);
+		r = group_join(d, group, err);
 	if (r)
 		return r;
 	if (ctx->params.kvm_vfio_add) {
@@ -498,24 +501,25 @@ static int group_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		if (r < 0)
 			return err_sys(err, r,
 				       "%s: KVM does not take IOMMU group %d",
-				       dev->bdf, group->id);
+				       vfio_name(d), group->id);
 		group->in_kvm = true;
 	}
 	if (!ctx->container.mapped) {
 		r = memory_map(ctx, err);
 		if (r && err)
-			err_prefix(err, "%s", dev->bdf);
+			err_prefix(err, "%s", vfio_name(d));
 	}
 	return r;
 }
 
-int vfio_container_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
-			  struct err *err, struct vfio_group **ret_group)
+int vfio_container_attach(const struct vfio_device *d, struct err *err,
+			  struct vfio_group **ret_group)
 {
+	struct vfio_ctx *ctx = d->ctx;
 	struct vfio_group *group;
 	int r;
 
-	group = group_find(&ctx->container, dev->iommu_group);
+	group = group_find(&ctx->container, d->host.iommu_group);
 	if (group) {
 		group->users++;
 		*ret_group = group;
@@ -526,11 +530,11 @@ int vfio_container_attach(struct vfio_ctx *ctx, const struct hostpci_dev *dev,
 		return err_set(
 		    err, -ENOSPC,
 		    "%s: a guest can have devices of at most %u IOMMU groups",
-		    dev->bdf, VFIO_GROUPS_MAX);
+		    vfio_name(d), VFIO_GROUPS_MAX);
 	r = container_open(ctx, err);
 	if (r)
 		return r;
-	r = group_attach(ctx, dev, group, err);
+	r = group_attach(d, group, err);
 	if (r) {
 		group_close(ctx, group);
 		return r;
@@ -579,32 +583,32 @@ void vfio_lent_drop(struct vfio_ctx *ctx)
 	}
 }
 
-int vfio_container_open_device(struct vfio_ctx *ctx, struct vfio_group *group,
-			       const char *bdf, struct err *err, int *ret_fd)
+int vfio_container_open_device(const struct vfio_device *d, struct err *err,
+			       int *ret_fd)
 {
-	char name[HOSTPCI_BDF_MAX];
+	const struct vfio_ops *ops = d->ctx->ops;
+	char name[VFIO_USER_PATH_MAX]; /* as long as names can be */
 	int fd;
 
-	snprintf(name, sizeof(name), "%s", bdf);
-	fd = ctx->ops->ioctl(ctx->ops->ctx, group->fd, VFIO_GROUP_GET_DEVICE_FD,
-			     name);
+	snprintf(name, sizeof(name), "%s", vfio_name(d));
+	fd = ops->ioctl(ops->ctx, d->group->fd, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (fd == -EACCES)
 		return err_set(
 		    err, fd,
 		    "%s: a virtual function whose physical function is also"
 		    " bound to vfio-pci needs a VF token, which byway does not"
 		    " support; bind the physical function to its driver",
-		    bdf);
+		    name);
 	if (fd == -EAGAIN || fd == -EBUSY)
 		return err_set(
 		    err, fd,
 		    "%s: busy: the host is resetting or rebinding it; try"
 		    " again",
-		    bdf);
+		    name);
 	if (fd < 0)
 		return err_sys(err, fd,
 			       "%s: cannot be opened (see the kernel's log)",
-			       bdf);
+			       name);
 	*ret_fd = fd;
 	return 0;
 }

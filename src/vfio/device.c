@@ -157,7 +157,9 @@ static int regions_open(struct vfio_device *d, struct err *err)
 		if (r)
 			return r;
 	}
-	if (d->region[VFIO_PCI_CONFIG_REGION_INDEX].size < 256)
+	/* Mediated ones may have less: the kernel's sample has 255 bytes. */
+	if (d->region[VFIO_PCI_CONFIG_REGION_INDEX].size <
+	    (d->mdev[0] ? PCI_STD_HEADER_SIZEOF : PCI_CFG_SPACE_SIZE))
 		return err_set(err, -ENODEV,
 			       "%s: VFIO offers no config space for it",
 			       vfio_name(d));
@@ -179,19 +181,56 @@ static int raw_open(const struct vfio_device *d, const char *bdf)
 	return d->ctx->ops->open(d->ctx->ops->ctx, path, O_RDONLY);
 }
 
-/* The host's function: its group, its descriptor, its files. */
+/* The host's: its group, its descriptor, a function's files. */
 static int kernel_device_open(struct vfio_device *d, struct err *err)
 {
 	int r;
 
-	r = vfio_container_attach(d->ctx, &d->host, err, &d->group);
+	r = vfio_container_attach(d, err, &d->group);
 	if (!r)
-		r = vfio_container_open_device(d->ctx, d->group, vfio_name(d),
-					       err, &d->fd);
-	if (r)
+		r = vfio_container_open_device(d, err, &d->fd);
+	if (r || d->mdev[0])
 		return r;
 	d->raw_fd = raw_open(d, vfio_name(d));
 	d->parent_fd = raw_open(d, d->host.parent);
+	return 0;
+}
+
+/* Of those that the host's inventory does not know: what they say they are. */
+static int device_identify(struct vfio_device *d, struct err *err)
+{
+	struct hostpci_dev *host = &d->host;
+	uint32_t id, class, sub, type;
+	int r;
+
+	r = vfio_config_read(d, PCI_VENDOR_ID, 4, &id);
+	if (!r)
+		r = vfio_config_read(d, PCI_CLASS_REVISION, 4, &class);
+	if (!r)
+		r = vfio_config_read(d, PCI_SUBSYSTEM_VENDOR_ID, 4, &sub);
+	if (!r)
+		r = vfio_config_read(d, PCI_HEADER_TYPE, 1, &type);
+	if (r)
+		return err_sys(err, r, "%s: config space", vfio_name(d));
+	if (id == UINT32_MAX)
+		return err_set(
+		    err, -ENODEV,
+		    "%s: the device does not answer (its config space reads as"
+		    " ones); %s",
+		    vfio_name(d),
+		    d->user ? "restart its server" : "create it anew");
+	if ((type & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL)
+		return err_set(err, -ENODEV,
+			       "%s: not an endpoint (header type %u)",
+			       vfio_name(d), type & PCI_HEADER_TYPE_MASK);
+	snprintf(host->selector, sizeof(host->selector), "%s",
+		 d->user ? "vfio-user" : "mdev");
+	host->vendor = (uint16_t)id;
+	host->device = (uint16_t)(id >> 16);
+	host->subvendor = (uint16_t)sub;
+	host->subdevice = (uint16_t)(sub >> 16);
+	host->class = class >> 8;
+	host->revision = (uint8_t) class;
 	return 0;
 }
 
@@ -213,8 +252,8 @@ int vfio_device_open(struct vfio_device *d, struct err *err)
 			       vfio_name(d));
 	d->flags = info.flags;
 	r = regions_open(d, err);
-	if (!r && d->user)
-		r = vfio_user_device_identify(d, err);
+	if (!r && !vfio_is_function(d))
+		r = device_identify(d, err);
 	return r;
 }
 

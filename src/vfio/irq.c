@@ -690,8 +690,8 @@ static int info_read(struct vfio_device *d, unsigned index, struct err *err)
 	int r;
 
 	r = vfio_device_ioctl(d, VFIO_DEVICE_GET_IRQ_INFO, &info);
-	/* Conventional devices have no error index. */
-	if (r == -EINVAL && index >= VFIO_PCI_ERR_IRQ_INDEX)
+	/* Conventional devices have no error index, mediated ones no MSI-X. */
+	if (r == -EINVAL && (index >= VFIO_PCI_ERR_IRQ_INDEX || d->mdev[0]))
 		return 0;
 	if (r < 0)
 		return err_sys(err, r, "%s: interrupts", vfio_name(d));

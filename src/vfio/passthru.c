@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model `passthru`: -s N,passthru,ADDRESS[,OPTION=VALUE]..., or
- * -s N,passthru,vfio-user=SOCKET[,...] for a device that a process serves.
+ * -s N,passthru,vfio-user=SOCKET[,...] for a device that a process serves, or
+ * -s N,passthru,mdev=UUID[,...] for one that a driver of the host gives away.
  *
  * Creation opens the host's device in the order in which things can go wrong
  * for the user: is it there, is it ready, is its group free, does guest memory
@@ -15,12 +16,14 @@
 
 struct options {
 	struct hostpci_addr addr;
-	char socket[VFIO_USER_PATH_MAX]; /* "": addr counts */
+	char socket[VFIO_USER_PATH_MAX]; /* "": not served */
+	char mdev[HOSTPCI_UUID_MAX];	 /* "": not mediated */
 	bool has_rom, no_rom;
 	char rom[CFG_VALUE_MAX];
 	enum vfio_rung first_rung;
 	bool rung_chosen;
-	uint8_t intpin;	   /* 1 to 4, 0: the device's */
+	uint8_t intpin; /* 1 to 4, 0: the device's */
+	bool no_mirror;
 	unsigned accepted; /* HOSTPCI_RISK_* */
 	struct hostpci_bars bars;
 };
@@ -116,7 +119,43 @@ static int options_address(struct cfg *node, struct hostpci_addr *addr,
 	return 0;
 }
 
-/* 1: a served device, 0: one of the host. */
+/* What is not one of the host's functions has no address there. */
+static int only_one(struct cfg *node, const char *key, const char *value,
+		    struct err *err)
+{
+	if (cfg_raw(node, "bus") || cfg_raw(node, "slot") ||
+	    cfg_raw(node, "func") ||
+	    (cfg_raw(node, "mdev") && cfg_raw(node, "vfio-user")))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: %s=%s: a device of the host, a served and a"
+		    " mediated one exclude each other",
+		    key, value);
+	return 0;
+}
+
+/* 1: a mediated device. */
+static int options_mdev(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[CFG_VALUE_MAX];
+	int r = cfg_get(node, "mdev", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	r = only_one(node, "mdev", text, err);
+	if (r)
+		return r;
+	if (hostpci_mdev_parse(text, o->mdev))
+		return err_set(
+		    err, -EINVAL,
+		    "passthru: mdev=%s: expected a UUID, such as"
+		    " 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001, or its path in"
+		    " /sys/bus/mdev/devices",
+		    text);
+	return 1;
+}
+
+/* 1: a served device. */
 static int options_socket(struct cfg *node, struct options *o, struct err *err)
 {
 	char path[CFG_VALUE_MAX];
@@ -125,13 +164,9 @@ static int options_socket(struct cfg *node, struct options *o, struct err *err)
 
 	if (r <= 0)
 		return r;
-	if (cfg_raw(node, "bus") || cfg_raw(node, "slot") ||
-	    cfg_raw(node, "func"))
-		return err_set(
-		    err, -EINVAL,
-		    "passthru: vfio-user=%s: a device of the host and a"
-		    " served one exclude each other",
-		    path);
+	r = only_one(node, "vfio-user", path, err);
+	if (r)
+		return r;
 	/* Words of status lines: no blanks. */
 	for (p = path; *p > ' ' && *p < 0x7f; p++)
 		;
@@ -168,6 +203,11 @@ static int options_reset(struct cfg *node, struct options *o, struct err *err)
 		    err, -EINVAL,
 		    "passthru: reset=%s: expected auto, flr, bus, pm or d3cold",
 		    text);
+	if (o->mdev[0] && o->rung_chosen && o->first_rung != VFIO_RUNG_FUNCTION)
+		return err_set(err, -EINVAL,
+			       "passthru: reset=%s: a mediated device has only"
+			       " its driver's reset",
+			       text);
 	return 0;
 }
 
@@ -183,6 +223,20 @@ static int options_intpin(struct cfg *node, struct options *o, struct err *err)
 			       "passthru: intpin=%s: expected a, b, c or d",
 			       text);
 	o->intpin = (uint8_t)(text[0] - 'a' + 1);
+	return 0;
+}
+
+static int options_mirror(struct cfg *node, struct options *o, struct err *err)
+{
+	char text[16];
+	int r = cfg_get(node, "mirror", text, sizeof(text), err);
+
+	if (r <= 0)
+		return r;
+	o->no_mirror = strcmp(text, "off") == 0;
+	if (!o->no_mirror && strcmp(text, "on") != 0)
+		return err_set(err, -EINVAL,
+			       "passthru: mirror=%s: expected on or off", text);
 	return 0;
 }
 
@@ -230,6 +284,11 @@ int vfio_bar_sizes(struct cfg *node, struct err *err,
 				       "passthru: %s: a served device's BARs"
 				       " have the sizes its server gives them",
 				       key);
+		if (r > 0 && cfg_raw(node, "mdev"))
+			return err_set(err, -EINVAL,
+				       "passthru: %s: a mediated device's BARs"
+				       " have the sizes its driver gives them",
+				       key);
 	}
 	*ret_bars = bars;
 	return 0;
@@ -241,7 +300,8 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 	    "device",	"bus",	     "slot",	 "func",      "domain",
 	    "pptdev",	"rom",	     "reset",	 "bootindex", "intpin",
 	    "unsafe",	"vfio-user", "port",	 "bar0size",  "bar1size",
-	    "bar2size", "bar3size",  "bar4size", "bar5size",  NULL};
+	    "bar2size", "bar3size",  "bar4size", "bar5size",  "mirror",
+	    "mdev",	NULL};
 	uint64_t bootindex;
 	int r;
 
@@ -249,11 +309,15 @@ static int options_read(struct cfg *node, struct options *o, struct err *err)
 	if (!r)
 		r = options_socket(node, o, err);
 	if (!r)
+		r = options_mdev(node, o, err);
+	if (!r)
 		r = options_address(node, &o->addr, err);
 	if (r >= 0)
 		r = options_reset(node, o, err);
 	if (!r)
 		r = options_intpin(node, o, err);
+	if (!r)
+		r = options_mirror(node, o, err);
 	if (!r)
 		r = options_unsafe(node, o, err);
 	if (!r)
@@ -403,11 +467,14 @@ static int device_build(struct vfio_device *d, const struct options *o,
 	if (r)
 		return r;
 	vfio_verify_baseline(d);
+	vfio_mirror_find(d);
 	r = vfio_irq_create(d, err);
 	if (!r)
 		r = vfio_bars_create(d, err);
 	if (!r)
 		r = vfio_config_build(d, err);
+	if (!r && vfio_mirror_build(d))
+		r = err_set(err, -ENOMEM, "%s: out of memory", vfio_name(d));
 	if (!r && !o->no_rom)
 		r = vfio_rom_create(d, o->has_rom ? o->rom : NULL, err);
 	if (!r)
@@ -435,7 +502,11 @@ static int device_add(struct vfio_device *d, const struct options *o,
 
 	if (o->socket[0])
 		snprintf(d->socket, sizeof(d->socket), "%s", o->socket);
-	r = o->socket[0] ? 0 : host_find(d, o, err);
+	memcpy(d->mdev, o->mdev, sizeof(d->mdev));
+	if (o->mdev[0])
+		r = vfio_mdev_find(d, err);
+	else
+		r = o->socket[0] ? 0 : host_find(d, o, err);
 	if (!r)
 		r = vfio_ctx_add(d->ctx, d, err);
 	if (!r)
@@ -463,6 +534,7 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 	d->first_rung = o->first_rung;
 	d->rung_chosen = o->rung_chosen;
 	d->intpin = o->intpin;
+	d->no_mirror = o->no_mirror;
 	r = device_add(d, o, err);
 	if (r) {
 		device_free(d);
@@ -478,8 +550,8 @@ static int passthru_create(const struct model_env *env, struct pci_addr addr,
 const struct pci_model passthru_model = {
     .name = "passthru",
     .summary = "a PCI device of the host (ADDRESS[,rom=FILE][,reset=METHOD]"
-	       "[,intpin=a][,port=pcie][,barNsize=SIZE]) or one served at "
-	       "vfio-user=SOCKET",
+	       "[,intpin=a][,port=pcie][,barNsize=SIZE]), one served at "
+	       "vfio-user=SOCKET, or a mediated one (mdev=UUID)",
     .parse = passthru_parse,
     .create = passthru_create,
 };

@@ -126,7 +126,7 @@ static const char *method_first(const struct vfio_device *d)
 	    "device_specific", "acpi", "flr", "af_flr", "pm", "bus", "cxl_bus"};
 	size_t i;
 
-	if (!(d->flags & VFIO_DEVICE_FLAGS_RESET))
+	if (!(d->flags & VFIO_DEVICE_FLAGS_RESET) && !d->mdev[0])
 		return NULL;
 	if (!d->host.reset_methods[0])
 		return method_guess(d);
@@ -153,6 +153,9 @@ static int device_reset(struct vfio_device *d, char why[VFIO_REASON_MAX])
 			d->ctx->ops->sleep_ms(d->ctx->ops->ctx, AGAIN_WAIT_MS);
 		r = vfio_device_ioctl(d, VFIO_DEVICE_RESET, NULL);
 	}
+	/* A mediated device that has one need not say so. */
+	if (r == -ENOTTY && d->mdev[0])
+		return NO_RUNG;
 	/* There is a method (FLAGS_RESET): it did not end in time. */
 	if (r == -ENOTTY)
 		r = -ETIMEDOUT;
@@ -167,7 +170,7 @@ static bool has_quirk(const struct vfio_device *d, unsigned what,
 		      char why[VFIO_REASON_MAX])
 {
 	const struct hostpci_quirk *quirk =
-	    d->user ? NULL : hostpci_quirk_find(&d->host, what);
+	    vfio_is_function(d) ? hostpci_quirk_find(&d->host, what) : NULL;
 	char cure[64];
 
 	if (!quirk)
@@ -186,7 +189,7 @@ static int reset_and_wait(struct vfio_device *d, unsigned what,
 	unsigned wait_ms, has = hostpci_quirks(&d->host, &wait_ms);
 	int r = device_reset(d, why);
 
-	if (!r && !d->user && (has & what))
+	if (!r && vfio_is_function(d) && (has & what))
 		d->ctx->ops->sleep_ms(d->ctx->ops->ctx, wait_ms);
 	return r;
 }
@@ -392,7 +395,8 @@ static void rungs_order(const struct vfio_device *d,
 	char release[64];
 	unsigned i, n = 0;
 
-	kernel = d->user ? NULL : vfio_kernel_quirk(d->ctx, release);
+	kernel =
+	    vfio_is_function(d) ? vfio_kernel_quirk(d->ctx, release) : NULL;
 	if (kernel && (kernel->what & QUIRK_NO_BUS)) {
 		log_info("%s: Linux %s: %s; bus is tried after pm",
 			 vfio_name(d), release, kernel->broken);
@@ -413,6 +417,9 @@ static int climb(struct vfio_device *d, enum vfio_rung rung,
 	char why[VFIO_REASON_MAX] = "";
 	int r;
 
+	/* A mediated device has no bus, and no power of its own. */
+	if (d->mdev[0] && rung != VFIO_RUNG_FUNCTION)
+		return NO_RUNG;
 	r = rungs[rung](d, &method, why);
 	/* What an earlier rung failed of says more than a missing rung. */
 	if (r != NO_RUNG || !result->text[0])
@@ -514,7 +521,7 @@ int vfio_reset_at_start(struct vfio_device *d, struct err *err)
 	(void)!vfio_config_set_command(d, 0);
 	r = vfio_verify(d, why);
 	/* Opening a function of the host resets it, if that can be done. */
-	if (!r && !d->user && (d->flags & VFIO_DEVICE_FLAGS_RESET))
+	if (!r && vfio_is_function(d) && (d->flags & VFIO_DEVICE_FLAGS_RESET))
 		return 0;
 	if (r)
 		log_warn("%s: %s; resetting it", vfio_name(d), why);

@@ -107,6 +107,10 @@ void vfio_suspect(const struct vfio_device *d, char *buf, size_t size)
 	kernel = vfio_kernel_quirk(d->ctx, release);
 	if (d->user)
 		suspect_server(d, buf, size);
+	else if (d->mdev[0])
+		snprintf(buf, size,
+			 "see the kernel's log for its driver, or create"
+			 " it anew");
 	else if (in_d3cold(d))
 		snprintf(buf, size,
 			 "it is in D3cold: load vfio-pci with"

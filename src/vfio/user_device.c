@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A served device as one of this folder's devices: opening it, what it is, and
- * what becomes of the guest when its server is gone.
+ * A served device as one of this folder's devices: opening it, and what becomes
+ * of the guest when its server is gone.
  */
 #include <string.h>
 
@@ -43,47 +43,12 @@ int vfio_user_device_open(struct vfio_device *d, struct err *err)
 		return r;
 	d->ops = vfio_user_ops(d->user);
 	d->fd = vfio_user_fd(d->user);
-	return vfio_user_map(d->user, err);
-}
-
-/* What the inventory of the host says about other devices. */
-int vfio_user_device_identify(struct vfio_device *d, struct err *err)
-{
-	struct hostpci_dev *host = &d->host;
-	uint32_t id, class, sub, type;
-	int r;
-
-	r = vfio_config_read(d, PCI_VENDOR_ID, 4, &id);
-	if (!r)
-		r = vfio_config_read(d, PCI_CLASS_REVISION, 4, &class);
-	if (!r)
-		r = vfio_config_read(d, PCI_SUBSYSTEM_VENDOR_ID, 4, &sub);
-	if (!r)
-		r = vfio_config_read(d, PCI_HEADER_TYPE, 1, &type);
-	if (r)
-		return err_sys(err, r, "%s: config space", vfio_name(d));
-	if (id == UINT32_MAX)
-		return err_set(err, -ENODEV,
-			       "%s: the device does not answer (its config"
-			       " space reads as ones); restart its server",
-			       vfio_name(d));
-	if ((type & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL)
-		return err_set(err, -ENODEV,
-			       "%s: not an endpoint (header type %u)",
-			       vfio_name(d), type & PCI_HEADER_TYPE_MASK);
-	*host = (struct hostpci_dev){
+	d->host = (struct hostpci_dev){
 	    .addr = {.domain = UINT32_MAX}, /* no function of the host */
-	    .selector = "vfio-user",
-	    .vendor = (uint16_t)id,
-	    .device = (uint16_t)(id >> 16),
-	    .subvendor = (uint16_t)sub,
-	    .subdevice = (uint16_t)(sub >> 16),
-	    .class = class >> 8,
-	    .revision = (uint8_t) class,
 	    .iommu_group = HOSTPCI_NO_GROUP,
 	    .numa_node = -1,
 	    /* How its server resets it is nobody else's business. */
 	    .reset_methods = "device_specific",
 	};
-	return 0;
+	return vfio_user_map(d->user, err);
 }

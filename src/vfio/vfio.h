@@ -157,9 +157,10 @@ MUST_CHECK int vfio_selftest(struct vfio_ctx *ctx, struct hostpci_addr addr,
 
 /*
  * -s N,passthru,ADDRESS[,rom=FILE|none][,reset=auto|flr|bus|pm][,bootindex=N]
- * [,intpin=a|b|c|d][,unsafe=interrupts+acs][,port=none|pcie|hotplug] (the port
- * is made by the machine);
- * vfio-user=SOCKET in the place of ADDRESS: a device served by a process.
+ * [,intpin=a|b|c|d][,mirror=on|off][,unsafe=interrupts+acs]
+ * [,port=none|pcie|hotplug] (the port is made by the machine);
+ * vfio-user=SOCKET in the place of ADDRESS: a device served by a process;
+ * mdev=UUID: a mediated device.
  * docs/devices/passthru.md describes what the guest sees.
  */
 extern const struct pci_model passthru_model;

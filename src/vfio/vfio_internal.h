@@ -14,6 +14,8 @@
  *   suspect.c    why a device is dead            passthru.c  the model
  *   user*.c      devices that another process serves (user.h)
  *   hotplug.c    leaving a running guest  d3cold.c  a slot's power off and on
+ *   mirror.c     config space inside an NVIDIA GPU's BAR 0
+ *   mdev.c       devices that a driver of the host gives away
  *
  * Only container.c knows of groups; what the others need from it are the
  * functions below, so that the character device (iommufd) can take its place.
@@ -85,17 +87,14 @@ void vfio_ctx_remove(struct vfio_ctx *ctx, struct vfio_device *d);
  * Makes the function's group part of the container; the first group also
  * brings the IOMMU model and the maps of guest RAM.
  */
-MUST_CHECK int vfio_container_attach(struct vfio_ctx *ctx,
-				     const struct hostpci_dev *dev,
+MUST_CHECK int vfio_container_attach(const struct vfio_device *d,
 				     struct err *err,
 				     struct vfio_group **ret_group);
 void vfio_container_detach(struct vfio_ctx *ctx, struct vfio_group *group);
 /* How many more maps the host allows; UINT32_MAX before Linux 5.10. */
 uint32_t vfio_container_maps_left(const struct vfio_ctx *ctx);
-MUST_CHECK int vfio_container_open_device(struct vfio_ctx *ctx,
-					  struct vfio_group *group,
-					  const char *bdf, struct err *err,
-					  int *ret_fd);
+MUST_CHECK int vfio_container_open_device(const struct vfio_device *d,
+					  struct err *err, int *ret_fd);
 /* Descriptor that proves ownership of a group for a bus reset; -1: not ours. */
 int vfio_container_group_fd(const struct vfio_ctx *ctx, uint32_t group);
 
@@ -181,6 +180,12 @@ struct vfio_rom {
 	int slot; /* memmap handle or VFIO_NO_SLOT */
 };
 
+struct vfio_mirror { /* of config space, in BAR 0 */
+	uint64_t base;
+	unsigned size;			  /* 0: none */
+	uint8_t config[PCI_CFG_SIZE / 8]; /* bytes that config.c answers for */
+};
+
 enum vfio_rung { /* the reset ladder, in its usual order */
 	VFIO_RUNG_FUNCTION,
 	VFIO_RUNG_BUS,
@@ -197,6 +202,7 @@ struct vfio_device {
 	const struct vfio_ops *ops;	 /* of fd */
 	struct vfio_user *user;		 /* NULL: it is the kernel's */
 	char socket[VFIO_USER_PATH_MAX]; /* of user; "" */
+	char mdev[HOSTPCI_UUID_MAX];	 /* a mediated device; "" */
 	struct vfio_group *group;
 	int fd;
 	int raw_fd;	/* sysfs config: the real registers; -1 unknown */
@@ -208,10 +214,12 @@ struct vfio_device {
 	struct vfio_irq irq;
 	struct vfio_events events;
 	struct vfio_rom rom;
+	struct vfio_mirror mirror;
 	uint16_t link_status;	   /* LNKSTA when the device was opened */
 	enum vfio_rung first_rung; /* the user's preference */
 	bool rung_chosen;
 	uint8_t intpin; /* the user's choice, 0: none */
+	bool no_mirror; /* the user wants the GPU's own left alone */
 	bool quiesced;
 	bool asleep;	/* not in D0: its BARs do not answer */
 	bool bus_reset; /* another function's bus reset took it along */
@@ -224,10 +232,18 @@ static inline const char *vfio_root(const struct vfio_ctx *ctx)
 	return ctx->params.root[1] ? ctx->params.root : "";
 }
 
-/* Message prefix of a device: "0000:03:00.0", or a socket's path. */
+/* Message prefix of a device: "0000:03:00.0", a socket's path, or a UUID. */
 static inline const char *vfio_name(const struct vfio_device *d)
 {
+	if (d->mdev[0])
+		return d->mdev;
 	return d->socket[0] ? d->socket : d->host.bdf;
+}
+
+/* A PCI function of the host: neither served nor mediated. */
+static inline bool vfio_is_function(const struct vfio_device *d)
+{
+	return !d->user && !d->mdev[0];
 }
 
 static inline struct vfio_device *vfio_device_of(struct pci_dev *dev)
@@ -241,11 +257,12 @@ void vfio_device_close(struct vfio_device *d);
 
 /*
  * user_device.c: a served device in the place of group and descriptor. Opening
- * connects, hands over guest RAM and fills d->host from what the device says.
+ * connects and hands over guest RAM.
  */
 MUST_CHECK int vfio_user_device_open(struct vfio_device *d, struct err *err);
-MUST_CHECK int vfio_user_device_identify(struct vfio_device *d,
-					 struct err *err);
+
+/* mdev.c: what sysfs knows of d->mdev, into d->host. */
+MUST_CHECK int vfio_mdev_find(struct vfio_device *d, struct err *err);
 
 MUST_CHECK int vfio_device_ioctl(const struct vfio_device *d,
 				 unsigned long request, void *arg);
@@ -263,7 +280,7 @@ MUST_CHECK int vfio_region_write(const struct vfio_device *d, unsigned region,
 
 /*
  * Adds the BARs to d->pci and maps their windows, without the pages of the
- * MSI-X table and PBA, into this process.
+ * MSI-X table and PBA and of a mirror, into this process.
  */
 MUST_CHECK int vfio_bars_create(struct vfio_device *d, struct err *err);
 void vfio_bars_destroy(struct vfio_device *d);
@@ -274,6 +291,17 @@ uint64_t vfio_bar_read(struct pci_dev *dev, unsigned bar, uint64_t off,
 		       unsigned size);
 void vfio_bar_write(struct pci_dev *dev, unsigned bar, uint64_t off,
 		    unsigned size, uint64_t value);
+
+/* ---- mirror.c ---- */
+
+/* Before the BARs are made; then, when the guest's config space is built. */
+void vfio_mirror_find(struct vfio_device *d);
+MUST_CHECK int vfio_mirror_build(struct vfio_device *d);
+/* A trapped access of a BAR, the device's lock held: true when it was there. */
+bool vfio_mirror_read(struct vfio_device *d, unsigned bar, uint64_t off,
+		      unsigned size, uint64_t *ret_value);
+bool vfio_mirror_write(struct vfio_device *d, unsigned bar, uint64_t off,
+		       unsigned size, uint64_t value);
 
 /* ---- config.c, capability.c ---- */
 

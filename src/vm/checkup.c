@@ -211,6 +211,8 @@ static int devices_add(struct checkup *checkup, const struct place *place,
 		char key[24];
 
 		rc = plan_passthru_parse(conf, n, err, &pt);
+		if (rc == 0 && pt.foreign)
+			continue; /* nothing of the host to look at */
 		if (rc == 0)
 			rc = checkup_named(checkup, &names, pt.address, err);
 		snprintf(key, sizeof(key), "passthru%u", n);

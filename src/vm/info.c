@@ -340,6 +340,22 @@ static void unsafe_print(const struct view *v, const struct hostpci *host)
 						 : ", not accepted");
 }
 
+/* No function of the host: is a mediated one there? */
+static void foreign_state_print(const struct hostpci *host, const char *address)
+{
+	char uuid[HOSTPCI_UUID_MAX];
+	struct err err = {0};
+	int group;
+
+	if (strncmp(address, PLAN_MDEV, strlen(PLAN_MDEV)) != 0)
+		subfield("state", "its server is asked at the start");
+	else if (hostpci_mdev_parse(address + strlen(PLAN_MDEV), uuid) == 0 &&
+		 hostpci_mdev_find(host, uuid, &err, &group) < 0)
+		subfield("state", err.msg);
+	else
+		subfield("state", "a mediated device, ready");
+}
+
 static void devices_state_print(const struct view *v,
 				const struct pcinames *names, unsigned n,
 				const struct claims *claims)
@@ -351,6 +367,8 @@ static void devices_state_print(const struct view *v,
 
 	if (plan_passthru_parse(v->conf, n, &err, &pt) < 0) {
 		subfield("state", err.msg);
+	} else if (pt.foreign) {
+		foreign_state_print(names->host, pt.address);
 	} else if (strncmp(pt.address, POOL_PREFIX, pool) == 0) {
 		subfield("state", "a device of the pool is found at the start");
 	} else if (pcinames_resolve(names, pt.address, false, &err, &devs) <

@@ -282,8 +282,7 @@ static void function_place(struct planner *p, const struct plan_function *fn,
 			   struct passthru_places *places)
 {
 	char group[PLAN_ADDRESS_MAX] = "";
-	bool own = fn->all || fn->alone ||
-		   strncmp(fn->address, PLAN_SERVED, strlen(PLAN_SERVED)) == 0;
+	bool own = fn->all || fn->alone || plan_is_foreign(fn->address);
 
 	if (!own)
 		passthru_group(fn->address, group, sizeof(group));

@@ -30,11 +30,14 @@
 /* A socket's path and "vfio-user=" fit. */
 #define PLAN_ADDRESS_MAX 128
 #define PLAN_SERVED	 "vfio-user="
+#define PLAN_MDEV	 "mdev="
+/* Neither is one of the host's functions. */
+bool plan_is_foreign(const char *address);
 
 struct plan_function {
 	unsigned n;			/* of passthruN */
 	char address[PLAN_ADDRESS_MAX]; /* as byway is to be told */
-	char bdf[24];  /* "0000:03:00.0"; "": a served device */
+	char bdf[24];  /* "0000:03:00.0"; "": none of the host */
 	char key[160]; /* of its history: devlog.h */
 	bool first;    /* of its passthruN: the one with its options */
 	bool all;      /* of a slot: its own slot in the guest, its number */
@@ -101,9 +104,12 @@ unsigned plan_coms(const struct conf *conf, unsigned ret_coms[PLAN_COMS]);
 #define PLAN_SLOTS_MAX 16u /* of passthru_slots */
 
 struct plan_passthru {
-	/* As written: "3/0/0", a slot, a name, a pool, "vfio-user=/PATH". */
+	/*
+	 * As written: "3/0/0", a slot, a name, a pool, "vfio-user=/PATH",
+	 * "mdev=UUID".
+	 */
 	char address[PLAN_ADDRESS_MAX];
-	bool served; /* by a process: not one of the host's */
+	bool foreign; /* served or mediated: no function of the host */
 	bool pinned;
 	unsigned slot, func; /* when pinned */
 };

@@ -46,6 +46,25 @@ static int pin_parse(const char *text, struct plan_passthru *pt)
 								       : 0;
 }
 
+bool plan_is_foreign(const char *address)
+{
+	return strncmp(address, PLAN_SERVED, strlen(PLAN_SERVED)) == 0 ||
+	       strncmp(address, PLAN_MDEV, strlen(PLAN_MDEV)) == 0;
+}
+
+/* What is after the first "=" of a foreign one is good for byway, too. */
+static bool foreign_good(const char *value, size_t len)
+{
+	char text[PLAN_ADDRESS_MAX], uuid[HOSTPCI_UUID_MAX];
+
+	if (len >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)len, value);
+	if (strncmp(text, PLAN_SERVED, strlen(PLAN_SERVED)) == 0)
+		return text[strlen(PLAN_SERVED)] == '/';
+	return hostpci_mdev_parse(text + strlen(PLAN_MDEV), uuid) == 0;
+}
+
 int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 			struct plan_passthru *ret_passthru)
 {
@@ -57,16 +76,18 @@ int plan_passthru_parse(const struct conf *conf, unsigned n, struct err *err,
 	snprintf(key, sizeof(key), "passthru%u", n);
 	if (!value)
 		return err_set(err, -ENOENT, "%s is not set", key);
-	pt.served = strncmp(value, PLAN_SERVED, strlen(PLAN_SERVED)) == 0;
-	len = pt.served ? strlen(PLAN_SERVED) : 0;
+	pt.foreign = plan_is_foreign(value);
+	len = pt.foreign ? strcspn(value, "=") + 1 : 0;
 	len += strcspn(value + len, "=");
-	if (pt.served &&
-	    (value[strlen(PLAN_SERVED)] != '/' || len >= sizeof(pt.address)))
+	if (pt.foreign && !foreign_good(value, len))
 		return err_set(
-		    err, -EINVAL,
-		    "%s:%u: %s=\"%s\": expected the absolute path of the "
-		    "server's socket after vfio-user=",
-		    conf->path, conf_line(conf, key), key, value);
+		    err, -EINVAL, "%s:%u: %s=\"%s\": expected %s", conf->path,
+		    conf_line(conf, key), key, value,
+		    value[0] == PLAN_MDEV[0]
+			? "a UUID, or its path in /sys/bus/mdev/devices, after"
+			  " mdev="
+			: "the absolute path of the server's socket after "
+			  "vfio-user=");
 	snprintf(pt.address, sizeof(pt.address), "%.*s", (int)len, value);
 	pt.pinned = value[len] == '=';
 	if (pt.pinned && pin_parse(value + len + 1, &pt) < 0)

@@ -103,6 +103,7 @@ static int group_open(struct runas *runas, const struct place *place,
 		      const struct plan_function *fn, int group,
 		      struct err *err)
 {
+	const char *name = fn->bdf[0] ? fn->bdf : fn->address;
 	char path[PATH_MAX + 32];
 	int fd;
 
@@ -112,15 +113,31 @@ static int group_open(struct runas *runas, const struct place *place,
 		return err_set(err, -ENOSPC,
 			       "%s: a guest with run_as can have devices of at "
 			       "most %u IOMMU groups",
-			       fn->bdf, CHILD_EXTRA_MAX - 1);
+			       name, CHILD_EXTRA_MAX - 1);
 	snprintf(path, sizeof(path), "%s/vfio/%d", place->dev, group);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(err, -errno, "%s: %s cannot be opened", fn->bdf,
+		return err_sys(err, -errno, "%s: %s cannot be opened", name,
 			       path);
 	runas->group[runas->count] = group;
 	runas->fd[runas->count++] = fd;
 	return 0;
+}
+
+/* None of the host's functions: a mediated one has a group all the same. */
+static int foreign_open(struct runas *runas, const struct place *place,
+			const struct plan_function *fn,
+			const struct hostpci *host, struct err *err)
+{
+	char uuid[HOSTPCI_UUID_MAX];
+	int group, rc;
+
+	if (strncmp(fn->address, PLAN_MDEV, strlen(PLAN_MDEV)) != 0)
+		return 0;
+	rc = hostpci_mdev_parse(fn->address + strlen(PLAN_MDEV), uuid);
+	if (rc == 0)
+		rc = hostpci_mdev_find(host, uuid, err, &group);
+	return rc == 0 ? group_open(runas, place, fn, group, err) : rc;
 }
 
 int runas_open_groups(struct runas *runas, const struct place *place,
@@ -139,6 +156,10 @@ int runas_open_groups(struct runas *runas, const struct place *place,
 
 		if (fn->dropped)
 			continue;
+		if (!fn->bdf[0]) {
+			rc = foreign_open(runas, place, fn, host, err);
+			continue;
+		}
 		rc = hostpci_parse_addr(fn->bdf, err, &addr);
 		if (rc == 0)
 			rc = hostpci_lookup(host, addr, err, &dev);

@@ -266,9 +266,12 @@ static bool list_add_nothing(struct plan_functions *list,
 	return true;
 }
 
-/* A process serves it: nothing of the host is taken, byway asks the socket. */
-static bool list_add_served(struct plan_functions *list,
-			    const struct want *want)
+/*
+ * A process serves it, or a driver of the host gives it away: nothing of the
+ * host is taken, byway asks for it.
+ */
+static bool list_add_foreign(struct plan_functions *list,
+			     const struct want *want)
 {
 	struct plan_function *fn = list_add(list, want);
 
@@ -397,8 +400,8 @@ static int want_take(struct taker *t, unsigned n)
 	snprintf(want.key, sizeof(want.key), "passthru%u", n % 1000);
 	snprintf(key, sizeof(key), "%s_required", want.key);
 	want.optional = !conf_bool(conf, key, true);
-	if (want.pt.served)
-		return list_add_served(t->functions, &want) ? 0 : list_full(t);
+	if (want.pt.foreign)
+		return list_add_foreign(t->functions, &want) ? 0 : list_full(t);
 	if (want_is_pool(&want))
 		rc = pool_take(t, &want);
 	else
@@ -600,8 +603,8 @@ void claims_resolve(const struct pcinames *names, const struct conf *conf,
 
 		if (rc < 0)
 			continue;
-		if (want.pt.served) {
-			room = list_add_served(ret_functions, &want);
+		if (want.pt.foreign) {
+			room = list_add_foreign(ret_functions, &want);
 			continue;
 		}
 		want.alone = want_is_pool(&want);

@@ -19,8 +19,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
+static struct fake_device *mtty(void)
+{
+	return fake_mtty(12);
+}
+
 static struct fake_device *(*const makers[])(void) = {
-    fake_nvme, fake_e1000e, fake_rtl8139, fake_xhci, fake_gpu};
+    fake_nvme, fake_e1000e, fake_rtl8139, fake_xhci, fake_gpu, mtty};
 
 /* One sysfs tree for each kind of device, for the life of the process. */
 static char roots[ARRAY_LEN(makers)][64];
@@ -43,17 +48,24 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 static void begin(struct world *w, unsigned kind, bool pin)
 {
 	struct err err;
+	char opts[64];
+	bool mediated;
 
 	world_init(w);
 	fake_kernel_add(&w->kernel, makers[kind]());
-	fake_device_place(w->kernel.dev[0], 3, 0, 0, 12);
+	mediated = w->kernel.dev[0]->mediated;
+	if (!mediated)
+		fake_device_place(w->kernel.dev[0], 3, 0, 0, 12);
+	snprintf(opts, sizeof(opts), "%s%s",
+		 mediated ? "mdev=" FAKE_UUID : "3/0/0",
+		 pin ? ",intpin=c" : "");
 	if (!roots[kind][0])
 		fake_sysfs_create(&w->kernel, roots[kind]);
 	snprintf(w->root, sizeof(w->root), "%s", roots[kind]);
 	w->keep_root = true;
 	w->kernel.quiet = true;
 	world_start(w);
-	if (world_passthru(w, SLOT, pin ? "3/0/0,intpin=c" : "3/0/0", &err))
+	if (world_passthru(w, SLOT, opts, &err))
 		abort();
 	world_assign(w);
 }
@@ -70,6 +82,9 @@ static void act_bar(struct world *w, const struct act *act)
 	unsigned bar = act->size >> 4 & 7, size = 1u << (act->size & 3);
 	uint64_t off = act->off & ~(size - 1);
 
+	/* Where a GPU shows config space again. */
+	if (bar == 0 && (act->size & 8))
+		off += w->kernel.dev[0]->mirror;
 	/* Past the end of a BAR is not the BAR any more. */
 	if (bar > PCI_BAR_ROM || off + size > dev->bar[bar].size)
 		return;

@@ -347,8 +347,26 @@ struct fake_device *fake_gpu(void)
 	ext(dev, 0x2c0, PCI_EXT_CAP_ID_DVSEC, 1, 0);
 	fake_put32(dev->cfg + 0x2c4, 0x8086 | 0x10 << 20);
 	owned(dev, 0x2ca, 6, 0);
+	dev->mirror = 0x88000;
 	dev->sicken = sick_gpu;
 	fake_put32(dev->region[0].data, 0x134000a1);
+	return done(dev);
+}
+
+struct fake_device *fake_mtty(int group)
+{
+	struct fake_device *dev =
+	    device_new((struct ids){0x4348, 0x3253, 0x070002, 0x10}, 255);
+
+	bar(dev, 0, 8, PCI_BASE_ADDRESS_SPACE_IO);
+	intx(dev);
+	fake_put16(dev->cfg + PCI_COMMAND, PCI_COMMAND_IO);
+	dev->raw_rw[PCI_COMMAND] = 0;
+	dev->raw_rw[PCI_COMMAND + 1] = 0;
+	dev->mediated = true;
+	dev->group = group;
+	dev->sicken = sick_nic; /* its registers are its driver's affair */
+	snprintf(dev->bdf, sizeof(dev->bdf), FAKE_UUID);
 	return done(dev);
 }
 
@@ -471,6 +489,22 @@ static void resource(const char *root, const struct fake_device *dev)
 	attribute(root, dev, "resource", "%s", text);
 }
 
+static void sysfs_mediated(const char *root, const struct fake_device *dev)
+{
+	char path[128], target[64];
+
+	/* The host has a PCI bus all the same. */
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/", root);
+	make_folders(path);
+	fake_sysfs_write(root, "sys/class/mdev_bus/mtty/uevent", "");
+	snprintf(path, sizeof(path),
+		 "sys/bus/mdev/devices/%s/mdev_type/device_api", dev->bdf);
+	fake_sysfs_write(root, path, "vfio-pci\n");
+	snprintf(target, sizeof(target), "../../../kernel/iommu_groups/%d",
+		 dev->group);
+	link_to(root, target, "sys/bus/mdev/devices/%s/iommu_group", dev->bdf);
+}
+
 static void sysfs_device(const char *root, const struct fake_device *dev)
 {
 	char path[128], target[160];
@@ -521,7 +555,8 @@ void fake_sysfs_create(struct fake_kernel *k, char root[64])
 	snprintf(k->root, sizeof(k->root), "%s", root);
 	fake_sysfs_write(root, "proc/1/cmdline", "init");
 	for (i = 0; i < k->devices; i++)
-		sysfs_device(root, k->dev[i]);
+		(k->dev[i]->mediated ? sysfs_mediated
+				     : sysfs_device)(root, k->dev[i]);
 }
 
 void fake_sysfs_remove(const char *root)

@@ -300,7 +300,9 @@ static int device_reset(struct fake_kernel *k, struct fake_device *dev)
 {
 	const struct fake_reset *reset;
 
-	if (!(dev->flags & VFIO_DEVICE_FLAGS_RESET)) {
+	if (dev->mediated && dev->by_function.error == -ENOTTY)
+		return -ENOTTY;
+	if (!(dev->flags & VFIO_DEVICE_FLAGS_RESET) && !dev->mediated) {
 		k->violations++;
 		return -EINVAL;
 	}
@@ -325,6 +327,8 @@ static int hot_reset_info(struct fake_kernel *k, struct fake_device *dev,
 {
 	unsigned i, n = 0;
 
+	/* A mediated one has no bus to be asked for. */
+	k->violations += dev->mediated;
 	if (dev->no_hot_reset)
 		return dev->no_hot_reset;
 	for (i = 0; i < k->devices; i++)
@@ -469,7 +473,8 @@ void fake_device_opened(struct fake_device *dev)
 	if (dev->msi)
 		dev->vconfig[dev->msi + PCI_MSI_FLAGS] &= (uint8_t)~1;
 	dev->cfg[PCI_COMMAND] &= (uint8_t)~PCI_COMMAND_MASTER;
-	dev->cfg[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
+	if (!dev->mediated)
+		dev->cfg[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
 	if ((dev->flags & VFIO_DEVICE_FLAGS_RESET) && !dev->by_function.error &&
 	    !dev->by_function.leaves_sick)
 		fake_heal(dev);
@@ -491,6 +496,8 @@ int fake_device_ioctl(struct fake_kernel *k, struct fake_device *dev,
 		return region_info(dev, arg);
 	case VFIO_DEVICE_GET_IRQ_INFO:
 		if (irq->index == VFIO_PCI_ERR_IRQ_INDEX && !dev->exp)
+			return -EINVAL;
+		if (irq->index == VFIO_PCI_MSIX_IRQ_INDEX && dev->mediated)
 			return -EINVAL;
 		irq->count = dev->irq[irq->index].count;
 		irq->flags = dev->irq[irq->index].flags;

@@ -194,6 +194,49 @@ static bool memory_on(const struct fake_device *dev)
 	return dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
+/* Registers of the chip alone, between those of config space. */
+static bool mirror_is_chip(const struct fake_device *dev, unsigned off)
+{
+	if (off < PCI_STD_HEADER_SIZEOF)
+		return false;
+	if (off < PCI_CFG_SPACE_SIZE)
+		return !dev->owned[off];
+	return fake_get32(dev->cfg + (off & ~3u)) == 0;
+}
+
+static void mirror_put(struct fake_kernel *k, struct fake_device *dev,
+		       unsigned off, uint8_t value)
+{
+	if (dev->msi && off == dev->msi)
+		dev->mirror_acks++;
+	else if (mirror_is_chip(dev, off))
+		dev->region[0].data[dev->mirror + off] = value;
+	else if (!dev->msi || off != dev->msi + 1u)
+		k->violations++;
+}
+
+/* False: not in it. */
+static bool mirror_rw(struct fake_kernel *k, struct fake_device *dev,
+		      uint8_t *p, size_t len, uint64_t off, bool write)
+{
+	size_t i;
+
+	if (!dev->mirror || off < dev->mirror ||
+	    off - dev->mirror + len > FAKE_CFG)
+		return false;
+	for (i = 0; i < len; i++) {
+		unsigned at = (unsigned)(off - dev->mirror + i);
+
+		if (write)
+			mirror_put(k, dev, at, p[i]);
+		else if (mirror_is_chip(dev, at))
+			p[i] = dev->region[0].data[off + i];
+		else
+			p[i] = dev->cfg[at];
+	}
+	return true;
+}
+
 /* `at` is the offset in the device's descriptor: region and offset in it. */
 static ssize_t bar_rw(struct fake_kernel *k, struct fake_device *dev, void *buf,
 		      size_t len, uint64_t at, bool write)
@@ -210,7 +253,9 @@ static ssize_t bar_rw(struct fake_kernel *k, struct fake_device *dev, void *buf,
 		return -EIO;
 	if (!write)
 		memset(buf, 0xff, len);
-	if (!dev->dead && range_inside(off, len, 0, FAKE_BAR_BYTES)) {
+	if (!dev->dead && index == 0 && mirror_rw(k, dev, buf, len, off, write))
+		;
+	else if (!dev->dead && range_inside(off, len, 0, FAKE_BAR_BYTES)) {
 		if (write)
 			memcpy(dev->region[index].data + off, buf, len);
 		else

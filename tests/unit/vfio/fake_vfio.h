@@ -22,7 +22,7 @@
 #define FAKE_CFG	 4096u
 #define FAKE_MAPS	 16u
 #define FAKE_IOVA_RANGES 4u
-#define FAKE_BAR_BYTES	 0x20000u /* backing of a BAR's first bytes */
+#define FAKE_BAR_BYTES	 0xa0000u /* backing of a BAR's first bytes */
 #define FAKE_VECTORS	 2048u
 
 /* What one way of resetting a device does. */
@@ -32,7 +32,8 @@ struct fake_reset {
 };
 
 struct fake_device {
-	char bdf[16];
+	char bdf[40]; /* a mediated one's UUID */
+	bool mediated;
 	unsigned domain, bus, devfn;
 	int group;
 	uint8_t cfg[FAKE_CFG];	   /* the hardware */
@@ -41,6 +42,11 @@ struct fake_device {
 	uint8_t raw_rw[FAKE_CFG];  /* bits VFIO writes to hardware */
 	unsigned cfg_size;
 	uint64_t next_bar; /* where the next BAR goes */
+	/* Config space in BAR 0 at this offset, 0: none; what a guest may not
+	 * change there is a violation. The MSI capability's id counts acks.
+	 */
+	uint32_t mirror;
+	unsigned mirror_acks;
 	uint8_t pm, exp, af, msi, msix, vpd;
 	struct {
 		uint64_t size;
@@ -151,6 +157,13 @@ struct fake_device *fake_rtl8139(void);
 struct fake_device *fake_gpu(void);
 /* xHCI controller, reset by bus only. */
 struct fake_device *fake_xhci(void);
+/*
+ * A mediated device, with the manners of the kernel's sample mtty: 255 bytes of
+ * config space, an I/O BAR of 8, INTx, COMMAND that does not change, a reset
+ * that it does not tell of. Place it in a group by `group`.
+ */
+#define FAKE_UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+struct fake_device *fake_mtty(int group);
 void fake_device_place(struct fake_device *dev, unsigned bus, unsigned slot,
 		       unsigned func, int group);
 void fake_device_free(struct fake_device *dev);

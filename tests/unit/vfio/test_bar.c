@@ -99,7 +99,7 @@ static void test_alignment(void **state UNUSED)
 	struct world w;
 	unsigned i, seen = 0;
 
-	world_one(&w, fake_gpu(), "3/0/0");
+	world_one(&w, fake_gpu(), "3/0/0,mirror=off");
 	world_enable(&w, 6);
 	for (i = 0; i < WORLD_SLOTS; i++) {
 		uint64_t align = w.slot[i].size >= GIB(1) ? GIB(1) : MIB(2);

@@ -77,6 +77,8 @@ static void test_bad_options(void **state UNUSED)
 		"passthru: intpin=e: expected a, b, c or d");
 	refused("3/0/0,intpin=ab", -EINVAL,
 		"passthru: intpin=ab: expected a, b, c or d");
+	refused("3/0/0,mirror=maybe", -EINVAL,
+		"passthru: mirror=maybe: expected on or off");
 	refused("3/0/0,bar1size=3G", -EINVAL,
 		"passthru: bar1size=3G: expected a power of two of at least"
 		" 1M, such as 256M or 16G");

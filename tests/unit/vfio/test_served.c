@@ -425,8 +425,8 @@ static void test_refused(void **state UNUSED)
 		"passthru: vfio-user=/a b: expected the absolute path of a"
 		" socket, without blanks, at most 107 bytes");
 	refused("3/0/0,vfio-user=/a",
-		"passthru: vfio-user=/a: a device of the host and a served"
-		" one exclude each other");
+		"passthru: vfio-user=/a: a device of the host, a served"
+		" and a mediated one exclude each other");
 	refused("vfio-user=/nonexistent/sock",
 		"/nonexistent/sock: no vfio-user server listens there; start"
 		" it first");

@@ -247,6 +247,14 @@ static void test_passthru(void **state)
 			       "port=pcie"
 			       " -s 5:0,passthru,vfio-user=/run/b.sock"
 			       " -s 9:1,passthru,vfio-user=/run/c.sock");
+	/* Mediated ones are like them. */
+	expect_devices(
+	    "passthru0=mdev=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n"
+	    "passthru1=mdev=/sys/bus/mdev/devices/"
+	    "83b8f4f2-509f-382f-3c1e-e6bfe0fa1002=9:1\n",
+	    BRIDGES " -s 4:0,passthru,mdev=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+		    " -s 9:1,passthru,mdev=/sys/bus/mdev/devices/"
+		    "83b8f4f2-509f-382f-3c1e-e6bfe0fa1002");
 	expect_devices("passthru0=1/0/0\npassthru1=1/0/1\npassthru2=2/0/0\n"
 		       "virt_random=no\nxhci_mouse=yes\n",
 		       BRIDGES " -s 4:0,passthru,1/0/0 -s 4:1,passthru,1/0/1"

@@ -70,6 +70,13 @@ static void test_round_trip(void **state)
 	expect_line(&s,
 		    "device vfio-user /run/device.sock reset none 1 failed");
 	s = (struct status){.kind = STATUS_DEVICE,
+			    .selector = "mdev",
+			    .bdf = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001",
+			    .method = "device_specific",
+			    .ok = true};
+	expect_line(&s, "device mdev 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 "
+			"reset device_specific 0 ok");
+	s = (struct status){.kind = STATUS_DEVICE,
 			    .selector = "255/31/7",
 			    .bdf = "ffffffff:ff:1f.7",
 			    .method = "none"};
@@ -130,6 +137,9 @@ static void test_malformed(void **state)
 	    "device 3/0/0 /run/sock reset flr 1 ok",
 	    "device vfio-user 0000:03:00.0 reset flr 1 ok",
 	    "device vfio-user sock reset flr 1 ok",
+	    "device mdev 83b8f4f2-509f-382f-3c1e-e6bfe0fa100 reset flr 1 ok",
+	    "device mdev 83b8f4f2-509f-382f-3c1e-e6bfe0fa100/ reset flr 1 ok",
+	    "device 3/0/0 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 reset flr 1 ok",
 	    "device 3/0/0 0000:03:00.0 reset flr 1",
 	    "device 3/0/0 0000:03:00.0 reset flr 1 maybe",
 	    "device 3/0/0 0000:03:00.0 reset flr -1 ok",

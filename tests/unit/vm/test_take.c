@@ -235,6 +235,19 @@ static void test_served(void **state)
 	assert_text(s->err,
 		    "F:1: passthru0=\"vfio-user=a.sock\": expected the "
 		    "absolute path of the server's socket after vfio-user=");
+	take_well(s,
+		  "passthru0=mdev=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n"
+		  "passthru1=1/0/0\npassthru_managed=yes\n",
+		  "0000:01:00.0");
+	assert_string_equal(s->functions.fn[0].address,
+			    "mdev=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+	assert_string_equal(s->functions.fn[0].bdf, "");
+	assert_string_equal(s->functions.fn[0].key, "");
+	give_back(s);
+	assert_int_equal(take(s, "passthru0=mdev=1/0/0\n"), -EINVAL);
+	assert_text(s->err,
+		    "F:1: passthru0=\"mdev=1/0/0\": expected a UUID, or its "
+		    "path in /sys/bus/mdev/devices, after mdev=");
 }
 
 static void test_not_managed(void **state)
