@@ -48,7 +48,7 @@ byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 512M \
 	</dev/null &
 first=$!
 wait_line 100 'LAB: serial ok' first.log
-byway_refuses "$uuid: in use by guest first \(byway, process $first\), which holds its IOMMU group" \
+byway_refuses "$uuid: in use by guest 'first' \(byway, process $first\), which holds its IOMMU group" \
 	-s 6,passthru,mdev=$uuid
 kill -9 $first
 wait $first || true
