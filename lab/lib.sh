@@ -493,6 +493,19 @@ random() {
 	echo $(($(od -An -N4 -tu4 /dev/urandom) % $1))
 }
 
+# --- users ----------------------------------------------------------------
+
+# user_guest: an ordinary user "guest" who may use KVM through the group labkvm
+user_guest() {
+	grep -q ^guest: /etc/passwd || {
+		echo 'guest:x:1000:1000::/nonexistent:/bin/false' >>/etc/passwd
+		echo 'guest:x:1000:' >>/etc/group
+		echo 'labkvm:x:900:guest' >>/etc/group
+	}
+	chgrp labkvm /dev/kvm
+	chmod 660 /dev/kvm
+}
+
 # --- the machine around the emulated host --------------------------------
 
 # monitor COMMAND: a command for the monitor of the QEMU that plays this host,

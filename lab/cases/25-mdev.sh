@@ -77,13 +77,7 @@ bind_host 4/0/0
 
 # --- byway as an ordinary user: its group is handed on ----------------------------------
 
-grep -q ^guest: /etc/passwd || {
-	echo 'guest:x:1000:1000::/nonexistent:/bin/false' >>/etc/passwd
-	echo 'guest:x:1000:' >>/etc/group
-	echo 'labkvm:x:900:guest' >>/etc/group
-}
-chgrp 900 /dev/kvm
-chmod 660 /dev/kvm
+user_guest
 vm_guest two "$kernel" 'lab.check=serial' <<-END
 	passthru0="mdev=$uuid"
 	run_as="guest"

@@ -4,11 +4,7 @@
 # tap and a TPM, over reboots and kills.
 # deadline: 400
 
-grep -q ^guest: /etc/passwd || {
-	echo 'guest:x:1000:1000::/nonexistent:/bin/false' >>/etc/passwd
-	echo 'guest:x:1000:' >>/etc/group
-	echo 'labkvm:x:900:guest' >>/etc/group
-}
+user_guest
 boots=2
 nvme_prepare 1/0/0
 bind_vfio 1/0/0 2/0/0 4/0/0 5/0/0
@@ -38,8 +34,7 @@ chmod 600 /dev/kvm
 run_expect 1 '/dev/kvm: user guest may not open it; give it to a group' \
 	timeout 60 vm start one
 vm_traces one
-chgrp 900 /dev/kvm
-chmod 660 /dev/kvm
+user_guest
 sed -i 's/^labkvm:.*/labkvm:x:900:/' /etc/group
 run_expect 1 "/dev/kvm: user guest may not open it; run 'usermod -aG labkvm guest'" \
 	timeout 60 vm start one
