@@ -377,8 +377,8 @@ static int open_checked(struct cfg *node, struct err *err,
 		return r;
 	if (r == 0 || !path[0])
 		return err_set(err, -EINVAL,
-			       "no disk file given; name one, as"
-			       " in 'virtio-blk,/vm/guest/disk0.img'");
+			       "no disk file given; name one, such as"
+			       " /vm/guest/disk0.img");
 	file->path = strdup(path);
 	if (!file->path)
 		return err_set(err, -ENOMEM, "%s: out of memory", path);

@@ -477,7 +477,8 @@ static int open_unix(struct tty *tty, const char *path, struct err *err)
 static const char *device_cure(const char *path, int error)
 {
 	if (strstr(path, "/nmdm"))
-		return "nmdm devices exist on FreeBSD only, use unix=PATH";
+		return "vm makes nmdm names for its guests, without vm use"
+		       " unix=PATH";
 	if (error == -EACCES || error == -EPERM)
 		return "byway needs to read and write it";
 	if (error == -EBUSY)

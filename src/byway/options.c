@@ -126,11 +126,30 @@ static int slot_parse(const char *text, struct err *err,
 	return 0;
 }
 
+/* Those that bhyve has and this version does not. */
+static bool is_missing_device(const char *name)
+{
+	static const char *const missing[] = {"hda", "uart", "virtio-9p",
+					      "virtio-input"};
+
+	for (size_t i = 0; i < ARRAY_LEN(missing); i++)
+		if (!strcmp(missing[i], name))
+			return true;
+	return false;
+}
+
 static int unknown_device(const struct slot_name *at, const char *name,
 			  struct err *err)
 {
 	const char *near = catalog_nearest(name);
 
+	if (is_missing_device(name))
+		return err_set(err, -EINVAL,
+			       "pci slot %llu:%llu:%llu: bhyve's device \"%s\""
+			       " is not in this version; leave it out",
+			       (unsigned long long)at->bus,
+			       (unsigned long long)at->slot,
+			       (unsigned long long)at->func, name);
 	return err_set(err, -EINVAL,
 		       "pci slot %llu:%llu:%llu: unknown device \"%s\"%s%s%s",
 		       (unsigned long long)at->bus,

@@ -32,8 +32,12 @@ int nic_parse(const char *model, struct cfg *node, const char *opts,
 int nic_check_options(struct cfg *node, const char *const *own, struct err *err)
 {
 	const char *known[OPTIONS_MAX + 1] = {"device", "bootindex"};
+	const char *backend = cfg_raw(node, "backend");
 	unsigned n = 2;
 
+	/* Not its options are wrong, but the back end: net_open() says so. */
+	if (backend && !strcmp(backend, "netgraph"))
+		return 0;
 	for (; own && *own && n < OPTIONS_MAX; own++)
 		known[n++] = *own;
 	for (own = net_options; *own && n < OPTIONS_MAX; own++)

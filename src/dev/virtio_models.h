@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio device models, for the catalog. Their options are in
- * docs/devices/virtio-{blk,net,rnd}.md.
+ * docs/devices/virtio-{blk,console,net,rnd}.md.
  */
 #ifndef DEV_VIRTIO_MODELS_H
 #define DEV_VIRTIO_MODELS_H
@@ -9,6 +9,7 @@
 #include "bus/model.h"
 
 extern const struct pci_model virtio_blk_model;
+extern const struct pci_model virtio_console_model;
 extern const struct pci_model virtio_net_model;
 extern const struct pci_model virtio_rnd_model;
 

@@ -20,7 +20,11 @@ struct order {
 	unsigned count;
 };
 
-/* How a device's path goes on after "/pci@i0cf8/": before and after @SLOT. */
+/*
+ * How a device's path goes on after "/pci@i0cf8/": before and after @SLOT. An
+ * NVMe's has no namespace: OVMF would look for one without EUI-64, and ours has
+ * one; as any other PCI function it is found by what its path begins with.
+ */
 struct shape {
 	const char *device, *node, *rest;
 	bool ports; /* rest has a # where the port goes */
@@ -32,7 +36,7 @@ static const struct shape shapes[] = {
     {"ahci", "pci8086,2922", "/drive@#/disk@0", true},
     {"ahci-hd", "pci8086,2922", "/drive@#/disk@0", true},
     {"ahci-cd", "pci8086,2922", "/drive@#/disk@0", true},
-    {"nvme", "pci8086,5845", "/namespace@1,0", false},
+    {"nvme", "nvme", "", false},
     {"virtio-net", "ethernet", "/ethernet-phy@0", false},
     {"e1000", "ethernet", "/ethernet-phy@0", false},
     {"passthru", "pci", "", false},

@@ -19,10 +19,10 @@
 static const struct pci_model *const models[] = {
     &hostbridge_model, &amd_hostbridge_model, &lpc_model,
     &passthru_model,   &virtio_blk_model,     &virtio_net_model,
-    &virtio_rnd_model, &virtio_scsi_model,    &ahci_model,
-    &ahci_hd_model,    &ahci_cd_model,	      &nvme_model,
-    &e1000_model,      &fbuf_model,	      &xhci_model,
-    &pcie_port_model,
+    &virtio_rnd_model, &virtio_console_model, &virtio_scsi_model,
+    &ahci_model,       &ahci_hd_model,	      &ahci_cd_model,
+    &nvme_model,       &e1000_model,	      &fbuf_model,
+    &xhci_model,       &pcie_port_model,
 };
 
 const struct pci_model *catalog_at(size_t i)

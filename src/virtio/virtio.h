@@ -36,7 +36,7 @@
 #include "bus/model.h"
 #include "virtio/ring.h"
 
-#define VIRTIO_QUEUES_MAX  4u
+#define VIRTIO_QUEUES_MAX  34u	/* virtio-console with 16 ports */
 #define VIRTIO_BUDGET	   256u /* chains handled before others have a turn */
 #define VIRTIO_VECTOR_NONE 0xffffu
 

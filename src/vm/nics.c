@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's identity and network cards; the contract is supervisor.h. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "vm/net.h"
 #include "vm/supervisor.h"
@@ -204,6 +206,24 @@ void supervisor_remove_nics(struct supervisor *sup)
 	}
 }
 
+/* Sockets of virtio consoles that a killed byway has left. */
+static void remove_virt_consoles(const struct guest *guest)
+{
+	int fd = openat(guest->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)))
+		if (strncmp(entry->d_name, "vtcon.", 6) == 0)
+			unlinkat(guest->dirfd, entry->d_name, 0);
+	closedir(dir);
+}
+
 void guest_remove_traces(const struct guest *guest)
 {
 	static const char *const names[] = {
@@ -212,6 +232,7 @@ void guest_remove_traces(const struct guest *guest)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unlinkat(guest->dirfd, names[i], 0);
+	remove_virt_consoles(guest);
 }
 
 void supervisor_remove_left(struct supervisor *sup, const struct run_info *left)

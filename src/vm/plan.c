@@ -454,25 +454,16 @@ static int screen_plan(struct planner *p)
 	return 0;
 }
 
-static void sound_plan(struct planner *p)
-{
-	const char *rec = conf_get_or(p->conf, "sound_rec", NULL);
-
-	device_add(p, "hda,play=%s%s%s",
-		   conf_get_or(p->conf, "sound_play", "/dev/dsp0"),
-		   rec ? ",rec=" : "", or_empty(rec));
-	place_next_slot(&p->next);
-}
-
 /* One device, a port for each virt_consoleN; a plain "yes" is named N. */
-static void consoles_plan(struct planner *p)
+static int consoles_plan(struct planner *p)
 {
 	CLEANUP_WORDS struct words ports = {0};
 	CLEANUP_FREE char *list = NULL;
 
 	for (unsigned n = 0; n < 16; n++) {
 		const char *name = conf_get(p->conf, "virt_console%u", n);
-		char number[8];
+		char number[8], quoted[2][PATH_MAX];
+		int rc;
 
 		if (!name || conf_text_is_no(name))
 			break;
@@ -480,15 +471,22 @@ static void consoles_plan(struct planner *p)
 		if (!strcmp(name, "yes") || !strcmp(name, "on") ||
 		    !strcmp(name, "1"))
 			name = number;
-		words_add(&ports, "%s=%s/vtcon.%s", name, p->in->guest->dir,
-			  name);
+		rc = text_quote(name, p->err, quoted[0], PATH_MAX);
+		if (rc == 0)
+			rc = text_quote(p->in->guest->dir, p->err, quoted[1],
+					PATH_MAX);
+		if (rc < 0)
+			return rc;
+		words_add(&ports, "%s=%s/vtcon.%s", quoted[0], quoted[1],
+			  quoted[0]);
 	}
 	if (ports.count == 0)
-		return;
+		return 0;
 	list = words_join(&ports, ',');
 	p->plan->devices.failed |= ports.failed || !list;
 	device_add(p, "virtio-console,%s", or_empty(list));
 	place_next_slot(&p->next);
+	return 0;
 }
 
 static int devices_plan(struct planner *p)
@@ -523,9 +521,8 @@ static int devices_plan(struct planner *p)
 	if (conf_bool(p->conf, "xhci_mouse", false))
 		simple_plan(p, "xhci,tablet");
 	if (conf_bool(p->conf, "sound", false))
-		sound_plan(p);
-	consoles_plan(p);
-	return 0;
+		place_next_slot(&p->next); /* none here: its place stays free */
+	return consoles_plan(p);
 }
 
 static void topology_plan(struct planner *p)

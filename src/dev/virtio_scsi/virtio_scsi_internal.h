@@ -19,7 +19,7 @@
 #define VSCSI_CONTROL	 0u
 #define VSCSI_EVENT	 1u
 #define VSCSI_REQUEST	 2u /* and those behind it */
-#define VSCSI_QUEUES_MAX (VIRTIO_QUEUES_MAX - VSCSI_REQUEST)
+#define VSCSI_QUEUES_MAX 2u /* request queues; one thread serves them */
 #define VSCSI_QUEUE_SIZE 128u
 /* Of the ring, header and response take one each. */
 #define VSCSI_SEG_MAX (VSCSI_QUEUE_SIZE - 2)

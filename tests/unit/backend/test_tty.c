@@ -843,8 +843,8 @@ static void bad_places_are_explained(void **state)
 	     "the path",
 	     -ENOENT},
 	    {"/dev/nmdm0A",
-	     "cannot open /dev/nmdm0A: No such file or directory; nmdm "
-	     "devices exist on FreeBSD only, use unix=PATH",
+	     "cannot open /dev/nmdm0A: No such file or directory; vm "
+	     "makes nmdm names for its guests, without vm use unix=PATH",
 	     -ENOENT},
 	    {"stdoi",
 	     "'stdoi' is no place for a port; expected stdio, a terminal such "

@@ -49,8 +49,10 @@ int net_open(struct cfg *node, struct evloop *loop UNUSED,
 {
 	const char *backend = cfg_raw(node, "backend");
 
-	if (backend && strcmp(backend, "bad") == 0)
-		return err_set(err, -ENODEV, "network back end bad: no");
+	if (backend &&
+	    (strcmp(backend, "bad") == 0 || strcmp(backend, "netgraph") == 0))
+		return err_set(err, -ENODEV, "network back end %s: no",
+			       backend);
 	the_net = calloc(1, sizeof(*the_net));
 	assert_non_null(the_net);
 	the_net->to = to;
@@ -304,6 +306,9 @@ static void refused(const char *options, const char *text)
 static void test_refusals(void **state UNUSED)
 {
 	refused("backend=bad", "virtio-net: network back end bad: no");
+	/* What is missing is told, not which of its options is unknown. */
+	refused("backend=netgraph,path=x:,peerhook=y",
+		"virtio-net: network back end netgraph: no");
 	refused("mac=bad", "virtio-net: mac=bad is not an address");
 	refused("mtu=67", "virtio-net: pci.0.4.0.mtu: '67' is not a number"
 			  " from 68 to 65535");

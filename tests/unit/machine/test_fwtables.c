@@ -164,7 +164,7 @@ static void order_is_by_index(void **state)
 					   "pci.enable_bars=true", NULL};
 
 	(void)state;
-	expect_order(disks, "/pci@i0cf8/pci8086,5845@5/namespace@1,0\n"
+	expect_order(disks, "/pci@i0cf8/nvme@5\n"
 			    "/pci@i0cf8/ethernet@7/ethernet-phy@0\n"
 			    "/pci@i0cf8/pci@6,1\n"
 			    "/pci@i0cf8/pci8086,2922@4/drive@2/disk@0");

@@ -17,7 +17,7 @@
 #define WORLD_RAM_END	(WORLD_RAM + WORLD_RAM2)
 #define WORLD_DOORBELLS 8u
 #define WORLD_ROUTES	8u
-#define DRIVER_QUEUES	4u
+#define DRIVER_QUEUES	6u
 #define NO_VECTOR	0xffffu
 
 struct world {

@@ -280,6 +280,9 @@ static void test_keys(void **state)
 	expect_keys("limit_pcpu=50\nbhyveload_args=-S\n",
 		    "F:1: limit_pcpu has no effect in this version\n"
 		    "F:2: bhyveload_args has no effect on this host\n");
+	expect_keys("sound=yes\n", "F:1: sound has no effect in this "
+				   "version\n");
+	expect_keys("sound=no\n", "");
 }
 
 /* Keys that belong to one loader, or to a screen. */

@@ -302,14 +302,18 @@ static void test_tpm_dies(void **state)
 	struct pollfd pfd = {.events = POLLIN};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	/* It dies once somebody is connected, or after ten seconds. */
 	fixture_program(seen->f, "swtpm",
-			"echo 'swtpm: no state today' >&2; exit 1");
+			"n=0; while [ ! -e \"${0%/*}/die\" ] &&"
+			" [ $((n += 1)) -lt 500 ]; do sleep 0.02; done;"
+			" echo 'swtpm: no state today' >&2; exit 1");
 	plan(seen, "tpm=yes\n");
 	helpers_start(&seen->helpers);
 	assert_int_equal(seen->ready, 1);
 	console_address(seen->f->guest.dirfd, "tpm", &addr);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)),
 			 0);
+	fixture_file(seen->f, "bin/die", "", 0, 0);
 	step_until(seen, NULL, 0, seen->lost);
 	assert_string_equal(seen->lost, "swtpm: no state today");
 	pfd.fd = fd;

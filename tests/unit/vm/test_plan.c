@@ -151,7 +151,6 @@ static void test_order(void **state)
 			       " -s 6:0,virtio-rnd"
 			       " -s 7:0,passthru,3/0/0"
 			       " -s 8:0,xhci,tablet"
-			       " -s 9:0,hda,play=/dev/dsp0,rec=/dev/dsp1"
 			       " -s 10:0,virtio-console,0=/vm/demo/vtcon.0,"
 			       "log=/vm/demo/vtcon.log");
 }
@@ -371,7 +370,6 @@ static void test_overflow(void **state)
 			 0);
 	assert_string_equal(r.devices, BRIDGES
 			    " -s 29:0,virtio-rnd -s 30:0,xhci,tablet"
-			    " -s 1:0:0,hda,play=/dev/dsp0"
 			    " -s 1:1:0,virtio-console,y=/vm/demo/vtcon.y");
 	assert_non_null(strstr(r.options, " -Y"));
 	result_free(&r);
