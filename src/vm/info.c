@@ -340,6 +340,17 @@ static void unsafe_print(const struct view *v, const struct hostpci *host)
 						 : ", not accepted");
 }
 
+/* A device that a process plays. */
+static void served_state_print(const struct plan_passthru *pt)
+{
+	const char *path = pt->address + strlen(PLAN_SERVED);
+	struct stat st;
+
+	subfield("state", stat(path, &st) == 0 && S_ISSOCK(st.st_mode)
+			      ? "served by a process at this socket"
+			      : "no server has made this socket yet");
+}
+
 static void devices_state_print(const struct view *v,
 				const struct pcinames *names, unsigned n,
 				const struct claims *claims)
@@ -351,6 +362,8 @@ static void devices_state_print(const struct view *v,
 
 	if (plan_passthru_parse(v->conf, n, &err, &pt) < 0) {
 		subfield("state", err.msg);
+	} else if (pt.served) {
+		served_state_print(&pt);
 	} else if (strncmp(pt.address, POOL_PREFIX, pool) == 0) {
 		subfield("state", "a device of the pool is found at the start");
 	} else if (pcinames_resolve(names, pt.address, false, &err, &devs) <
