@@ -88,7 +88,26 @@ echo default >"$pci/devices/0000:09:00.0/reset_method"
 bar=$(setpci -s 04:00.0 BASE_ADDRESS_0)
 setpci -s 04:00.0 BASE_ADDRESS_0=0
 doctor 2 BAR-LOST web
+# This one sleeps while nobody has it, and the kernel writes its registers again
+# when it is opened; byway, which reads them then, would refuse it otherwise.
+run_expect 0 'doctor: blocked at BARs' timeout 60 vm start web
+wait_for 20 vm_is_down web || fail "not down"
+expect_eq "$bar" "$(setpci -s 04:00.0 BASE_ADDRESS_0)" "BAR 0 after a start"
+doctor 0 - web
+# Kept awake it stays as it is: byway refuses it, it is put aside, and the guest
+# does without if it may.
+echo on >"$dev/power/control"
+setpci -s 04:00.0 BASE_ADDRESS_0=0
+run_expect 1 'BAR 0 reads 0x0+ instead of 0x[1-9a-f]' timeout 60 vm start web
+run_expect 1 '0000:04:00.0 .*in quarantine' timeout 60 vm start web
+echo 'passthru0_required="no"' >>"$VM_DIR/web/web.conf"
+run_expect 0 'started without passthru0: .*in quarantine' timeout 60 vm start web
+wait_for 20 vm_is_down web || fail "not down"
+sed -i /passthru0_required/d "$VM_DIR/web/web.conf"
+run_expect 0 ' failed .*BAR 0 reads' vm passthru history 4/0/0
+run_expect 0 'out of quarantine' vm passthru clear 4/0/0
 setpci -s 04:00.0 BASE_ADDRESS_0="$bar"
+echo auto >"$dev/power/control"
 doctor 0 - web
 
 # Looking opens nothing for writing, neither of the host nor of devices.

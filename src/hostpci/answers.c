@@ -15,6 +15,7 @@
 
 #define HEADER_BYTES   64
 #define HEADER_BAR     0x10 /* PCI 3.0 section 6.2.5.1 */
+#define BAR_IO	       0x1u
 #define BAR_TYPE_MASK  0x7u
 #define BAR_TYPE_MEM64 0x4u
 
@@ -76,17 +77,26 @@ static bool header_read(const struct hostpci *host,
 	       !header_is_silent(header);
 }
 
+static bool bar_is_wide(const struct hostpci_bar *bar, uint32_t reg)
+{
+	return bar->size ? bar->flags & IORESOURCE_MEM64
+			 : (reg & BAR_TYPE_MASK) == BAR_TYPE_MEM64;
+}
+
 static int bar_unassigned(const struct hostpci_dev *dev, unsigned index,
-			  struct err *err)
+			  uint32_t reg, struct err *err)
 {
 	const struct hostpci_bar *bar = &dev->bar[index];
-	char label[LABEL_MAX], size[32] = "64-bit";
+	bool wide = bar_is_wide(bar, reg);
+	char label[LABEL_MAX], size[32];
 
 	dev_label(dev, label);
 	if (bar->size)
-		snprintf(size, sizeof(size), "%llu MiB",
-			 (unsigned long long)bar->size >> 20);
-	if (!bar->size || (bar->flags & IORESOURCE_MEM64))
+		snprintf(size, sizeof(size), wide ? "%llu MiB" : "%llu KiB",
+			 (unsigned long long)bar->size >> (wide ? 20 : 10));
+	else
+		snprintf(size, sizeof(size), "%s", wide ? "64-bit" : "32-bit");
+	if (wide)
 		return err_set(
 		    err, -ENODEV,
 		    "%s: the host's firmware gave BAR %u (%s) no "
@@ -96,21 +106,23 @@ static int bar_unassigned(const struct hostpci_dev *dev, unsigned index,
 		    label, index, size);
 	return err_set(
 	    err, -ENODEV,
-	    "%s: the host's firmware gave BAR %u (%llu KiB, below 4 GiB) no "
+	    "%s: the host's firmware gave BAR %u (%s, below 4 GiB) no "
 	    "address; take out other cards or give them less, enable 'Above "
 	    "4G decoding' in the firmware, or try pci=realloc on the host "
 	    "kernel's command line",
-	    label, index, (unsigned long long)bar->size >> 10);
+	    label, index, size);
 }
 
 /*
  * A BAR for which the kernel found no place is kept without a start, or struck
- * from the list: then only its register, whose type bits are fixed, tells of
- * it. (A 32-bit one that was struck looks like none.)
+ * from the list: then only its register tells of it, by its type, which is
+ * fixed, or by an address that the firmware left there. The register of one
+ * that does not exist is 0. (So is that of a 32-bit one, not prefetchable, that
+ * never had an address: it looks like none.)
  */
 static bool bar_struck(const struct hostpci_bar *bar, uint32_t reg)
 {
-	return !bar->size && (reg & BAR_TYPE_MASK) == BAR_TYPE_MEM64;
+	return !bar->size && reg && !(reg & BAR_IO);
 }
 
 int hostpci_answers(const struct hostpci *host, const struct hostpci_dev *dev,
@@ -131,7 +143,7 @@ int hostpci_answers(const struct hostpci *host, const struct hostpci_dev *dev,
 		memcpy(&reg, header + HEADER_BAR + 4 * i, sizeof(reg));
 		if (bar_struck(bar, reg) ||
 		    (bar->size && !bar->start && (bar->flags & IORESOURCE_MEM)))
-			return bar_unassigned(dev, i, err);
+			return bar_unassigned(dev, i, reg, err);
 		if ((reg & BAR_TYPE_MASK) == BAR_TYPE_MEM64)
 			i++; /* the upper half of its address */
 	}

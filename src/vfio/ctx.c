@@ -139,8 +139,8 @@ void vfio_quiesce_all(struct vfio_ctx *ctx)
 	}
 }
 
-static void report(const struct vfio_device *d,
-		   const struct vfio_reset_result *result)
+void vfio_reset_report(const struct vfio_device *d,
+		       const struct vfio_reset_result *result)
 {
 	const struct vfio_params *params = &d->ctx->params;
 	struct status status = {
@@ -172,7 +172,7 @@ static bool settle(struct vfio_device *d)
 		result.ms =
 		    (unsigned)((clock->mono_ns(clock) - start) / NS_PER_MS);
 	d->bus_reset = false;
-	report(d, &result);
+	vfio_reset_report(d, &result);
 	return result.ok;
 }
 
@@ -186,7 +186,7 @@ static bool still_well(struct vfio_device *d)
 	d->bus_reset = false;
 	if (vfio_verify(d, result.text) == 0)
 		return true;
-	report(d, &result);
+	vfio_reset_report(d, &result);
 	return false;
 }
 

@@ -529,6 +529,9 @@ int vfio_reset_at_start(struct vfio_device *d, struct err *err)
 	d->quiesced = false;
 	if (d->user)
 		vfio_user_allow_dma(d->user, true);
+	/* Of one that is done as a matter of course nothing is told. */
+	if (r || !result.ok)
+		vfio_reset_report(d, &result);
 	if (!result.ok)
 		return err_set(
 		    err, -EIO,

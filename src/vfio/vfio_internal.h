@@ -408,6 +408,9 @@ void vfio_reset_prepare(struct vfio_device *d);
 /* Climbs the ladder until the device verifies. */
 void vfio_reset_device(struct vfio_device *d,
 		       struct vfio_reset_result *ret_result);
+/* Tells who runs the guest what became of a reset. */
+void vfio_reset_report(const struct vfio_device *d,
+		       const struct vfio_reset_result *result);
 /* After opening: verified, reset when that is needed. */
 MUST_CHECK int vfio_reset_at_start(struct vfio_device *d, struct err *err);
 

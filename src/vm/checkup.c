@@ -309,6 +309,17 @@ static int verdict_within(const struct verdict *v, unsigned ms,
 	return rc > (int)DOCTOR_BLOCKED ? -EIO : rc;
 }
 
+/* Does the guest have functions of this host? */
+static bool has_host_devices(const struct conf *conf)
+{
+	struct plan_passthru pt;
+
+	for (unsigned n = 0; n < plan_passthru_count(conf); n++)
+		if (plan_passthru_parse(conf, n, NULL, &pt) < 0 || !pt.foreign)
+			return true;
+	return false;
+}
+
 int checkup_verdict(const struct place *place, const struct guest *guest,
 		    const struct conf *conf, bool with_log,
 		    char ret_text[DOCTOR_ANSWER_BYTES])
@@ -318,7 +329,7 @@ int checkup_verdict(const struct place *place, const struct guest *guest,
 	unsigned ms = short_ms();
 	int rc;
 
-	if (plan_passthru_count(conf) == 0)
+	if (!has_host_devices(conf))
 		return -ENOENT;
 	rc = verdict_within(&verdict, ms, text);
 	if (rc == -ETIMEDOUT)

@@ -77,14 +77,39 @@ static void function_drop(struct supervisor *sup, unsigned n)
 	sup->dropped = true;
 }
 
+/* Who it is, while it is there: a dead card has no serial number to read. */
+static int key_of(struct supervisor *sup, const char *bdf, struct err *err,
+		  char ret_key[DEVLOG_KEY_MAX])
+{
+	CLEANUP_HOSTPCI struct hostpci *host = NULL;
+	const struct hostpci_dev *dev = NULL;
+	struct hostpci_identity identity;
+	struct hostpci_addr addr;
+	int rc = hostpci_parse_addr(bdf, err, &addr);
+
+	if (rc == 0)
+		rc = hostpci_open(sup->place.host_root, err, &host);
+	if (rc == 0)
+		rc = hostpci_lookup(host, addr, err, &dev);
+	if (rc == 0)
+		rc = hostpci_identify(host, dev, err, &identity);
+	if (rc == 0)
+		devlog_key(&identity, ret_key);
+	return rc;
+}
+
 void supervisor_device_event(struct supervisor *sup, const struct status *st)
 {
 	struct plan_function *fn = function_find(&sup->functions, st->bdf);
+	struct plan_function arriving = {0};
 	bool attached = !fn;
 	struct err err = {0};
 
 	if (!fn)
 		fn = function_find(&sup->attached, st->bdf);
+	/* On its way into a slot: the guest does not have it yet. */
+	if (!fn && !st->ok && key_of(sup, st->bdf, NULL, arriving.key) == 0)
+		fn = &arriving;
 	logfile_event(&sup->log, "passthru %s (%s): reset %s %u ms, %s%s%s",
 		      st->selector, st->bdf, st->method, st->ms,
 		      st->ok ? "ok" : "failed", st->text[0] ? ": " : "",
@@ -100,6 +125,8 @@ void supervisor_device_event(struct supervisor *sup, const struct status *st)
 	else
 		logfile_event(&sup->log, "passthru %s (%s): in quarantine",
 			      st->selector, st->bdf);
+	if (fn == &arriving)
+		return;
 	if (attached)
 		sup->dropped = true;
 	else if (fn->optional)
@@ -124,16 +151,10 @@ static void list_change(char *list, size_t size, const char *bdf, bool in)
 		snprintf(list + len, size - len, "%s%s", len ? " " : "", bdf);
 }
 
-/* Who it is, while it is there: a dead card has no serial number to read. */
 static void attached_add(struct supervisor *sup, const char *bdf)
 {
-	const struct hostpci_dev *dev = NULL;
-	struct hostpci_identity identity;
-	struct hostpci *host = NULL;
-	struct hostpci_addr addr;
 	struct plan_function *fn;
 	struct err err = {0};
-	int rc;
 
 	if (function_find(&sup->attached, bdf) ||
 	    sup->attached.count == ARRAY_LEN(sup->attached.fn))
@@ -141,18 +162,8 @@ static void attached_add(struct supervisor *sup, const char *bdf)
 	fn = &sup->attached.fn[sup->attached.count++];
 	*fn = (struct plan_function){0};
 	snprintf(fn->bdf, sizeof(fn->bdf), "%s", bdf);
-	rc = hostpci_parse_addr(bdf, &err, &addr);
-	if (rc == 0)
-		rc = hostpci_open(sup->place.host_root, &err, &host);
-	if (rc == 0)
-		rc = hostpci_lookup(host, addr, &err, &dev);
-	if (rc == 0)
-		rc = hostpci_identify(host, dev, &err, &identity);
-	if (rc == 0)
-		devlog_key(&identity, fn->key);
-	else
+	if (key_of(sup, bdf, &err, fn->key) < 0)
 		logfile_event(&sup->log, "warning; no history: %s", err.msg);
-	hostpci_close(host);
 }
 
 void supervisor_device_moved(struct supervisor *sup, const struct status *st)

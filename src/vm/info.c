@@ -340,15 +340,20 @@ static void unsafe_print(const struct view *v, const struct hostpci *host)
 						 : ", not accepted");
 }
 
-/* No function of the host: is a mediated one there? */
+/* No function of the host: is its socket, or the mediated device, there? */
 static void foreign_state_print(const struct hostpci *host, const char *address)
 {
 	char uuid[HOSTPCI_UUID_MAX];
 	struct err err = {0};
+	struct stat st;
 	int group;
 
 	if (strncmp(address, PLAN_MDEV, strlen(PLAN_MDEV)) != 0)
-		subfield("state", "its server is asked at the start");
+		subfield("state",
+			 stat(address + strlen(PLAN_SERVED), &st) == 0 &&
+				 S_ISSOCK(st.st_mode)
+			     ? "served by a process at this socket"
+			     : "no server has made this socket yet");
 	else if (hostpci_mdev_parse(address + strlen(PLAN_MDEV), uuid) == 0 &&
 		 hostpci_mdev_find(host, uuid, &err, &group) < 0)
 		subfield("state", err.msg);

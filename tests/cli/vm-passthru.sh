@@ -143,6 +143,24 @@ check 'byway looks at it again' grep -q 'passthru,1/0/0,bar0size=256M' \
 	"$VM_DIR/sized/calls"
 "$VM" stop -w 20 sized >/dev/null 2>&1
 
+# A device that a process serves is none of the host's.
+guest served <<-END
+	passthru0="vfio-user=$T/none.sock"
+END
+fake served <<-'END'
+	say running
+	forever
+END
+check 'info knows that there is no server yet' sh -c \
+	'"$VM" info served | grep -q "state: no server has made this socket yet"'
+"$VM" passthru doctor served >"$T/served" 2>&1
+check 'the doctor has no device to look for' test $? -ne 3
+check 'and says so' sh -c '! grep "ERROR\|no guest" "$T/served"'
+check 'a guest with it starts' "$VM" start served
+check 'byway is given the path' grep -q \
+	"passthru,vfio-user=$T/none.sock" "$VM_DIR/served/calls"
+"$VM" stop -w 20 served >/dev/null 2>&1
+
 # The plan of addresses is byway's.
 cat >"$T/planner" <<-'END'
 	#!/bin/sh

@@ -208,6 +208,7 @@ fake plugged <<-'END'
 		say 'exit 1 power button'
 		exit 1
 	}
+	say 'device 1/0/0 0000:01:00.0 reset flr 9 failed it came in dead'
 	say 'attached 6/0/0 0000:06:00.0'
 	say 'device 6/0/0 0000:06:00.0 reset flr 15 ok ids and BARs'
 	say 'detached 6/0/0 0000:06:00.0'
@@ -228,7 +229,8 @@ END
 		grep -v ' \[bhyve'
 	run vm passthru history -n 2 6/0/0 | plain
 	run vm passthru history -n 1 3/0/0 | plain
-	run vm passthru clear 6/0/0 3/0/0
+	run vm passthru history -n 1 1/0/0 | plain
+	run vm passthru clear 6/0/0 3/0/0 1/0/0
 } 2>&1 | golden pcinames-plugged
 
 # The same where it is needed: the guest ends.

@@ -170,24 +170,34 @@ void check_lockdown(struct exam *x)
 
 /* --- BARs ------------------------------------------------------------- */
 
+static uint32_t bar_register(const struct dev_facts *d, unsigned index)
+{
+	return config_u32(d->config, d->config_len, 0x10 + 4 * index);
+}
+
+static bool bar_reg_is_wide(uint32_t reg)
+{
+	return (reg & 7) == 4; /* memory, 64-bit */
+}
+
 /*
  * A BAR the kernel found no place for is listed without a start, or struck from
- * the list: then only its register, whose type bits are fixed, tells of it. (A
- * 32-bit one that was struck looks like none.)
+ * the list: then only its register tells of it, which is 0 where there is no
+ * BAR. (And for a 32-bit one, not prefetchable, that never had an address: it
+ * looks like none.)
  */
 bool bar_is_struck(const struct dev_facts *d, unsigned index)
 {
+	uint32_t reg;
+
 	if (!d->config || config_is_dead(d) || d->dev->header_type != 0)
 		return false;
-	for (unsigned i = 0; i < HOSTPCI_BARS - 2; i++) {
-		uint32_t reg =
-		    config_u32(d->config, d->config_len, 0x10 + 4 * i);
-
-		if ((reg & 7) != 4) /* memory, 64-bit */
-			continue;
+	for (unsigned i = 0; i < HOSTPCI_BARS - 1; i++) {
+		reg = bar_register(d, i);
 		if (i == index)
-			return !d->dev->bar[i].size;
-		i++; /* the upper half of its address */
+			return reg && !(reg & 1) && !d->dev->bar[i].size;
+		if (bar_reg_is_wide(reg))
+			i++; /* the upper half of its address */
 	}
 	return false;
 }
@@ -228,9 +238,10 @@ static struct missing missing_at(struct exam *x, unsigned index)
 
 	if (bar->size)
 		return (struct missing){index, bar->size, (uint32_t)bar->flags};
-	reg = config_u32(x->d->config, x->d->config_len, 0x10 + 4 * index);
+	reg = bar_register(x->d, index);
 	return (struct missing){index, log_size(x, index),
-				RES_MEM | RES_MEM_64 |
+				RES_MEM |
+				    (bar_reg_is_wide(reg) ? RES_MEM_64 : 0) |
 				    (reg & 8 ? RES_PREFETCH : 0)};
 }
 

@@ -137,6 +137,12 @@ static void test_virtual_function(void **state)
 }
 
 /* Above 4G decoding is off: the BAR has a size and no address. */
+#define STRUCK_32(bar)                                                     \
+	"0000:03:00.0 (3/0/0): the host's firmware gave BAR " bar          \
+	" (32-bit, below 4 GiB) no address; take out other cards or give " \
+	"them less, enable 'Above 4G decoding' in the firmware, or try "   \
+	"pci=realloc on the host kernel's command line"
+
 static void test_unassigned(void **state)
 {
 	struct fixture *f = *state;
@@ -163,7 +169,6 @@ static void test_unassigned(void **state)
 		    "firmware, or try pci=realloc on the host kernel's command "
 		    "line");
 	/* The kernel struck it from the list: the register is left. */
-	cfg[0x10] = 0x08; /* 32-bit: cannot be told from none */
 	cfg[0x18] = 0x0c;
 	cfg[0x1c] = 0x0c; /* upper half of the address of BAR 2 */
 	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
@@ -174,7 +179,17 @@ static void test_unassigned(void **state)
 		    "'Memory mapped I/O above 4 GB') and disable CSM in the "
 		    "firmware, or try pci=realloc on the host kernel's command "
 		    "line");
+	/* So of a 32-bit one: its type where it is not 0, or an old address. */
 	memset(cfg, 0, sizeof(cfg));
+	cfg[0x14] = 0x08;
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
+	usable_says(f, "3/0/0", -ENODEV, STRUCK_32("1"));
+	cfg[0x14] = 0;
+	cfg[0x27] = 0xfe;
+	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
+	usable_says(f, "3/0/0", -ENODEV, STRUCK_32("5"));
+	memset(cfg, 0, sizeof(cfg));
+	cfg[0x10] = 0x01; /* ports: not missed */
 	fixture_bytes(f, SYS_DEVICES "/0000:03:00.0/config", cfg, sizeof(cfg));
 	/* I/O ports and ROM may be without one: the driver is looked at. */
 	fixture_file(

@@ -524,6 +524,9 @@ static void test_start_heals(void **state UNUSED)
 	assert_int_equal(start_nvme(&w, dev, &err), 0);
 	assert_int_equal(dev->resets_function, 1);
 	assert_int_equal(dev->resets_bus, 1);
+	assert_int_equal(w.statuses, 1);
+	assert_true(w.status[0].ok);
+	assert_string_equal(w.status[0].method, "bus");
 	/* The guest can use it. */
 	world_assign(&w);
 	world_enable(&w, 6);
@@ -545,6 +548,10 @@ static void test_start_dead(void **state UNUSED)
 			    "0000:03:00.0: its NVMe controller is still "
 			    "enabled (CC 0x460001)" CURE
 			    "; the guest is not started on a dead device");
+	/* Whoever runs the guest puts the device aside. */
+	assert_int_equal(w.statuses, 1);
+	assert_false(w.status[0].ok);
+	assert_string_equal(w.status[0].bdf, "0000:03:00.0");
 	assert_int_equal(dev->opens, 0);
 	world_fini(&w);
 }
@@ -558,6 +565,7 @@ static void test_start_without_function_reset(void **state UNUSED)
 
 	assert_int_equal(start_nvme(&w, dev, &err), 0);
 	assert_int_equal(dev->resets_bus, 1);
+	assert_int_equal(w.statuses, 0);
 	world_fini(&w);
 }
 
