@@ -493,6 +493,39 @@ random() {
 	echo $(($(od -An -N4 -tu4 /dev/urandom) % $1))
 }
 
+# --- clocks ---------------------------------------------------------------
+
+# clocks LOG WORDS OPTION...: one run with clocks (and more) checked, which must
+# all be well, and ten seconds of the guest are ten of the host
+clocks() {
+	log=$1 words=$2
+	shift 2
+	timeout -s KILL 150 stamp byway -s 0,hostbridge -s 31,lpc -l com1,stdio \
+		-m 512M -o boot.kernel="$kernel" -o boot.initrd="$initrd" \
+		-o boot.cmdline="console=ttyS0 quiet panic=-1 $words" "$@" \
+		guest >"$log" 2>&1 </dev/null || true
+	cat "$log"
+	grep -q ' exit 1 ' "$log" || fail "$log: not powered off"
+	! grep ' FAIL ' "$log" || fail "$log: a check failed"
+	grep -q 'LAB: clocks ok ' "$log" || fail "$log: clocks were not checked"
+	ms=$(awk '/LAB: ten seconds/ { from = $1 } /LAB: have passed/ { to = $1 }
+		END { print int(to - from) }' "$log")
+	if [ "$ms" -lt 9700 ] || [ "$ms" -gt 10500 ]; then
+		fail "$log: ten seconds of the guest last $ms ms"
+	fi
+}
+
+# said LOG PATTERN WHAT
+said() {
+	grep -Eq "LAB: clocks ok .*$2" "$1" || fail "$1: $3"
+}
+
+# ticks LOG WHOSE: enough of them on interrupt 0 in the ten seconds
+ticks() {
+	irqs=$(sed -n 's/.* irq0=\([0-9]*\) .* irq0_later=\([0-9]*\).*/\2 - \1/p' "$1")
+	[ $((irqs)) -gt 20 ] || fail "$1: only $((irqs)) ticks of $2 in 10 s"
+}
+
 # --- users ----------------------------------------------------------------
 
 # user_guest: an ordinary user "guest" who may use KVM through the group labkvm
