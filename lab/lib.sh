@@ -526,6 +526,50 @@ ticks() {
 	[ $((irqs)) -gt 20 ] || fail "$1: only $((irqs)) ticks of $2 in 10 s"
 }
 
+# --- devices that another process serves, through vm -----------------------
+
+# What a guest does with the test device of testkit/ in slot 6, and shows of it.
+served_words='lab.check=testdev lab.dev=1000,copy,2,bar,1,bar,3,msi,68 lab.end=reboot lab.show=slot6'
+
+# served_lspci LOG: what lspci said at the first boot, without what the firmware chooses
+served_lspci() {
+	tr -d '\r' <"$1" |
+		sed -n '/^LAB: shown/q; /^LAB: show slot6/,$p' | sed 1d | served_chosen
+}
+served_chosen() { sed 's/Memory at [0-9a-f]*/Memory at X/; s/IRQ [0-9]*/IRQ N/'; }
+
+served_twice() {
+	[ "$(grep -c 'LAB: testdev ok .* line=[1-9][0-9]* msi=arrived' "$log")" -ge 2 ]
+}
+
+# served_boots NAME CARD BYTES: started by vm with $served_words it reboots, and sees the
+# served card each time
+served_boots() {
+	log=$VM_DIR/$1/com1.log
+	vm info "$1" | tee info
+	grep -q 'state: served by a process at this socket' info ||
+		fail "$1: vm info does not know the server"
+	vm passthru doctor "$1" || [ $? != 3 ] || fail "$1: no doctor for it"
+	vm start "$1" || fail "$1: no start"
+	wait_for 200 served_twice || {
+		cat "$log"
+		fail "$1: no interrupts in two boots"
+	}
+	# One reset before each run, one after it.
+	grep -q 'LAB: testdev copied 2 resets=3' "$log" || fail "$1: not reset"
+	vm poweroff -f "$1"
+	wait_for 30 vm_is_down "$1" || fail "$1: not down"
+	cat "$VM_DIR/$1/vm-bhyve.log"
+	grep -q "LAB: testdev bar1 bytes=$3" "$log" || fail "$1: BAR 1"
+	[ "$(grep -Ec "passthru vfio-user \($device\): reset device_specific [0-9]+ ms, ok: .*GPU verified" \
+		"$VM_DIR/$1/vm-bhyve.log")" -ge 2 ] ||
+		fail "$1: not reset and verified after each run"
+	served_lspci "$log" >seen
+	served_chosen <"/lab/cases/$2.txt" | diff - seen ||
+		fail "$1: lspci does not say what it should"
+	vm_traces "$1"
+}
+
 # --- users ----------------------------------------------------------------
 
 # user_guest: an ordinary user "guest" who may use KVM through the group labkvm
