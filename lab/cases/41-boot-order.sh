@@ -26,8 +26,9 @@ first() {
 		fail "not slot $slot: $*"
 }
 
-for disk in ahci,hd:$esp nvme,$esp virtio-blk,$esp virtio-scsi,$esp; do
-	first 5 -s 4,virtio-blk,$esp,ro,bootindex=2 -s "5,$disk,ro,bootindex=1"
-done
-first 4 -s 4,nvme,$esp,ro,bootindex=1 -s 5,ahci,hd:$esp,ro,bootindex=2
+# Each kind, behind another one.
+first 5 -s 4,virtio-blk,$esp,ro,bootindex=2 -s 5,nvme,$esp,ro,bootindex=1
+first 5 -s 4,nvme,$esp,ro,bootindex=2 -s 5,virtio-scsi,$esp,ro,bootindex=1
+first 5 -s 4,ahci,hd:$esp,ro,bootindex=2 -s 5,virtio-blk,$esp,ro,bootindex=1
+first 5 -s 4,virtio-blk,$esp,ro,bootindex=2 -s 5,ahci,hd:$esp,ro,bootindex=1
 nothing_held
