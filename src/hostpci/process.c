@@ -60,7 +60,7 @@ int process_with_open(const struct hostpci *host, const char (*paths)[PATH_MAX],
 
 /* --- names ------------------------------------------------------------ */
 
-#define ARGS_SIZE 512 /* of a command line; longer ones name no guest */
+#define ARGS_SIZE KIB(16) /* of a command line; longer ones name no guest */
 
 /* The word after `at`, both within the command line; NULL at its end. */
 static const char *word_next(const char *at, const char *end)

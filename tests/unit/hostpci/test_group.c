@@ -354,8 +354,14 @@ static void test_user(void **state)
 {
 	struct fixture *f = *state;
 	struct hostpci *host;
+	char many[2048];
 
 	fixture_plain(f);
+	/* As long as that of a guest with many devices. */
+	memset(many, 'd', sizeof(many));
+	memcpy(many, "byway\0-s", 9);
+	memcpy(many + sizeof(many) - 5, "\0web", 5);
+	process(f, 107, 27, "exe", many, sizeof(many));
 	fixture_link(f, "proc/812/fd/0", "/dev/null");
 	fixture_link(f, "proc/812/fd/7", "/dev/vfio/12");
 	fixture_link(f, "proc/99/fd/3", "/dev/vfio/1");
@@ -379,6 +385,7 @@ static void test_user(void **state)
 	has_group(host, 24, "vm (process 104)");
 	has_group(host, 25, "vm (process 105)");
 	has_group(host, 26, "cat (process 106)");
+	has_group(host, 27, "guest 'web' (byway, process 107)");
 	hostpci_close(host);
 }
 
