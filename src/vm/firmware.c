@@ -350,34 +350,16 @@ int firmware_find(const struct place *place, const struct guest *guest,
 	return 0;
 }
 
-/*
- * A copy under another name, then renamed: a crash leaves all or nothing. It
- * belongs to who has the folder, and may be renamed by him meanwhile: what is
- * written is the new file all the same.
- */
+/* It belongs to who has the folder. */
 static int vars_make(int dir, int from)
 {
-	static const char temp[] = UEFI_VARS_NAME ".new";
-	CLEANUP_CLOSE int to = -1;
 	struct stat st;
 	int rc;
 
 	if (fstat(dir, &st) < 0)
 		return -errno;
-	unlinkat(dir, temp, 0);
-	to = openat(dir, temp,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0)
-		return -errno;
-	rc = file_copy(from, to, FIRMWARE_MAX);
-	if (rc == 0 && st.st_uid != geteuid() &&
-	    fchown(to, st.st_uid, (gid_t)-1) < 0)
-		rc = -errno;
-	if (rc == 0 && renameat(dir, temp, dir, UEFI_VARS_NAME) < 0)
-		rc = -errno;
-	if (rc < 0)
-		unlinkat(dir, temp, 0);
-	else if (fsync(dir) < 0 && errno != EINVAL)
+	rc = file_place(from, dir, UEFI_VARS_NAME, FIRMWARE_MAX, st.st_uid);
+	if (rc == 0 && fsync(dir) < 0 && errno != EINVAL)
 		rc = -errno;
 	return rc;
 }

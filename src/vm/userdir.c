@@ -21,7 +21,7 @@
 #include "vm/helpers.h"
 
 #define MAKING_NAME USERDIR_NAME ".new"
-#define COPY_SUFFIX ".copy"
+#define NEW_SUFFIX  ".new"
 #define TPM_MAX	    MIB(1)
 #define SET_FILES   3u
 #define DEPTH_MAX   32u
@@ -39,11 +39,12 @@ static const struct set {
 };
 
 /* What else byway and swtpm leave there. */
-static const char *const rests[] = {UEFI_VARS_NAME ".new", ".lock"};
+static const char *const rests[] = {UEFI_VARS_NAME NEW_SUFFIX, ".lock"};
 
 /* ---- one file ---- */
 
-int file_copy(int from, int to, uint64_t max)
+/* Its bytes are on the medium then. */
+static int file_copy(int from, int to, uint64_t max)
 {
 	uint64_t total = 0;
 	char data[65536];
@@ -68,6 +69,28 @@ int file_copy(int from, int to, uint64_t max)
 		}
 	}
 	return fsync(to) < 0 ? -errno : 0;
+}
+
+int file_place(int from, int dir, const char *name, uint64_t max, uid_t owner)
+{
+	CLEANUP_CLOSE int to = -1;
+	char temp[64];
+	int rc;
+
+	snprintf(temp, sizeof(temp), "%s" NEW_SUFFIX, name);
+	unlinkat(dir, temp, 0);
+	to = openat(dir, temp,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		return -errno;
+	rc = file_copy(from, to, max);
+	if (rc == 0 && owner != geteuid() && fchown(to, owner, (gid_t)-1) < 0)
+		rc = -errno;
+	if (rc == 0 && renameat(dir, temp, dir, name) < 0)
+		rc = -errno;
+	if (rc < 0)
+		unlinkat(dir, temp, 0);
+	return rc;
 }
 
 /*
@@ -105,30 +128,6 @@ static int file_open(int dir, const char *name, uid_t owner)
 	if (!S_ISREG(st.st_mode) || (owner != 0 && st.st_uid != owner))
 		return -EINVAL;
 	return take_fd(fd);
-}
-
-/* Into a new file of `to`, which is root's; `give` owns it. */
-static int file_place(int from, int to, const char *name, uint64_t max,
-		      uid_t give)
-{
-	CLEANUP_CLOSE int fd = -1;
-	char temp[64];
-	int rc;
-
-	snprintf(temp, sizeof(temp), "%s" COPY_SUFFIX, name);
-	unlinkat(to, temp, 0);
-	fd = openat(to, temp,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	rc = file_copy(from, fd, max);
-	if (rc == 0 && give != geteuid() && fchown(fd, give, (gid_t)-1) < 0)
-		rc = -errno;
-	if (rc == 0 && renameat(to, temp, to, name) < 0)
-		rc = -errno;
-	if (rc < 0)
-		unlinkat(to, temp, 0);
-	return rc;
 }
 
 /* 1: copied, 0: there is none. */

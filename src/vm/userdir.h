@@ -46,9 +46,13 @@ MUST_CHECK int userdir_stat(const struct guest *guest, const char *name,
 MUST_CHECK int userdir_remove(const struct guest *guest, struct err *err);
 
 /*
- * The bytes of one regular file into another, both open: -EFBIG beyond `max`.
- * They are on the medium then.
+ * The bytes of the open file `from` as the file `name` of `dir`, `owner`'s:
+ * written under another name and renamed, so that a crash leaves all or
+ * nothing; they are on the medium then, the name only after fsync() of `dir`.
+ * Who has the folder may rename meanwhile: what is written is the new file all
+ * the same. -EFBIG beyond `max` bytes.
  */
-MUST_CHECK int file_copy(int from, int to, uint64_t max);
+MUST_CHECK int file_place(int from, int dir, const char *name, uint64_t max,
+			  uid_t owner);
 
 #endif
