@@ -29,6 +29,8 @@
 #include <sys/eventfd.h>
 
 #include "backend/block_internal.h"
+#include "backend/block_pace.h"
+#include "base/clock.h"
 
 #define RING_ENTRIES 128u
 
@@ -38,12 +40,14 @@
  */
 struct block_ring {
 	struct block *block;
+	struct evloop *loop;
 	struct block_req *first, **tail; /* not yet seen by serve() */
 	bool signalled;			 /* serve() is going to come */
 	struct io_uring uring;
 	bool open;
 	unsigned at_work; /* entries the kernel has */
 	bool serving;
+	struct block_pace pace;
 	bool known; /* thread is; atomic */
 	pthread_t thread;
 	int event_fd;
@@ -162,19 +166,23 @@ static void reap(struct block_ring *ring)
 
 /*
  * One turn. For requests that it leaves behind another one comes; for those
- * that are finished too, as the ring stays readable.
+ * that are finished too, as the ring stays readable. Returns the bytes of the
+ * requests it has taken.
  */
-static void serve(struct block_ring *ring)
+static uint64_t serve(struct block_ring *ring)
 {
 	struct block_req *req;
+	uint64_t bytes = 0;
 	bool more;
 
 	ring->serving = true;
 	pthread_mutex_lock(&ring->block->lock);
 	ring->signalled = false;
 	pthread_mutex_unlock(&ring->block->lock);
-	while (ring->at_work < RING_ENTRIES && (req = next_waiting(ring)))
+	while (ring->at_work < RING_ENTRIES && (req = next_waiting(ring))) {
+		bytes += req->len;
 		prepare(ring, req);
+	}
 	/* What the kernel does not take now stays in the queue. */
 	if (io_uring_sq_ready(&ring->uring))
 		(void)!io_uring_submit(&ring->uring);
@@ -187,17 +195,30 @@ static void serve(struct block_ring *ring)
 	if (more || io_uring_sq_ready(&ring->uring))
 		block_ring_signal(ring);
 	ring->serving = false;
+	return bytes;
+}
+
+static void keep_pace(struct block_ring *ring, uint64_t bytes)
+{
+	bool was = ring->pace.patient;
+	const struct clock *clock = clock_host();
+
+	if (block_pace_turn(&ring->pace, bytes, clock->mono_ns(clock)) != was)
+		evloop_patience(ring->loop, !was);
 }
 
 static void ring_ready(void *ctx, unsigned events UNUSED)
 {
 	struct block_ring *ring = ctx;
+	uint64_t bytes;
 
 	if (!ring->known) {
 		ring->thread = pthread_self();
 		__atomic_store_n(&ring->known, true, __ATOMIC_RELEASE);
 	}
-	serve(ring);
+	bytes = serve(ring);
+	if (bytes)
+		keep_pace(ring, bytes);
 }
 
 static void ring_kicked(void *ctx, unsigned events)
@@ -216,7 +237,7 @@ void block_ring_drain(struct block_ring *ring)
 	bool waiting;
 
 	do {
-		serve(ring);
+		(void)serve(ring);
 		if (ring->at_work && !io_uring_sq_ready(&ring->uring))
 			(void)!io_uring_wait_cqe(&ring->uring, &entry);
 		pthread_mutex_lock(&ring->block->lock);
@@ -270,6 +291,7 @@ int block_ring_create(struct block *block, struct evloop *loop,
 	if (!ring)
 		return -ENOMEM;
 	ring->block = block;
+	ring->loop = loop;
 	ring->tail = &ring->first;
 	ring->event_fd = -1;
 	r = ring_open(ring, loop);
@@ -284,6 +306,8 @@ void block_ring_destroy(struct block_ring *ring)
 {
 	if (!ring)
 		return;
+	if (ring->pace.patient)
+		evloop_patience(ring->loop, false);
 	ev_fd_destroy(ring->kick);
 	ev_fd_destroy(ring->ready);
 	if (ring->open)

@@ -13,8 +13,10 @@
 #include <event2/event_struct.h>
 #include <event2/thread.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 
 #include "base/log.h"
@@ -35,6 +37,8 @@ struct evloop {
 	struct post **tail;
 	int wake_fd;
 	bool stop;
+	unsigned patience; /* the loop thread's: reasons for it */
+	bool patient;	   /* its policy is SCHED_BATCH */
 };
 
 struct ev_fd {
@@ -239,6 +243,29 @@ int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx)
 	if (first)
 		loop_wake(loop);
 	return 0;
+}
+
+/* Is the thread as the kernel makes it? */
+static bool has_usual_share(void)
+{
+	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER &&
+	       getpriority(PRIO_PROCESS, 0) >= 0;
+}
+
+void evloop_patience(struct evloop *loop, bool begin)
+{
+	const struct sched_param none = {0};
+	bool patient;
+
+	loop->patience += begin ? 1u : -1u;
+	patient = loop->patience != 0;
+	if (patient == loop->patient || (patient && !has_usual_share()))
+		return;
+	/* Threads that it starts meanwhile are as usual. */
+	if (sched_setscheduler(
+		0, (patient ? SCHED_BATCH : SCHED_OTHER) | SCHED_RESET_ON_FORK,
+		&none) == 0)
+		loop->patient = patient;
 }
 
 static void fd_ready(evutil_socket_t fd UNUSED, short what, void *arg)

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -472,6 +473,56 @@ static void test_no_fd_leak(void **state UNUSED)
 	assert_int_equal(count_fds(), before);
 }
 
+/* Patience */
+
+struct patience {
+	struct evloop *loop;
+	int set[6]; /* the policies that the thread had */
+	unsigned n;
+};
+
+static void see_policy(struct patience *p)
+{
+	p->set[p->n++] = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+}
+
+/* A thread's policy is its own: the test's stays as it is. */
+static void *patience_main(void *ctx)
+{
+	const struct sched_param none = {0};
+	struct patience *p = ctx;
+
+	evloop_patience(p->loop, true);
+	see_policy(p);
+	evloop_patience(p->loop, true);
+	evloop_patience(p->loop, false);
+	see_policy(p);
+	evloop_patience(p->loop, false);
+	see_policy(p);
+	/* What somebody else has set is left alone. */
+	(void)sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &none);
+	evloop_patience(p->loop, true);
+	see_policy(p);
+	evloop_patience(p->loop, false);
+	see_policy(p);
+	return NULL;
+}
+
+static void test_patience(void **state)
+{
+	static const int wanted[] = {SCHED_BATCH, SCHED_BATCH, SCHED_OTHER,
+				     SCHED_IDLE, SCHED_IDLE};
+	struct patience p = {.loop = *state};
+	pthread_t thread;
+	unsigned i;
+
+	assert_int_equal(pthread_create(&thread, NULL, patience_main, &p), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(p.n, ARRAY_LEN(wanted));
+	for (i = 0; i < p.n; i++)
+		assert_int_equal(p.set[i], wanted[i]);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -490,6 +541,7 @@ int main(void)
 	    TEST(test_fd_refused),
 	    TEST(test_fd_destroy_in_callback),
 	    TEST(test_fd_pause_in_callback),
+	    TEST(test_patience),
 	    TEST(test_no_fd_leak),
 	};
 
