@@ -85,8 +85,9 @@ MUST_CHECK int block_open_memory(struct cfg *node, uint64_t bytes,
 /*
  * Lets io_uring do what it does better than threads, where the kernel has it:
  * reads and writes with nocache, and reads through the page cache where the
- * file system can tell that it would have to wait. Before the first request;
- * the loop must outlive the disk.
+ * file system can tell that it would have to wait. The loop's thread is patient
+ * with the guest where that helps (block_pace.h). Before the first request; the
+ * loop must outlive the disk.
  */
 void block_use_loop(struct block *block, struct evloop *loop);
 struct block_info block_info(const struct block *block);
