@@ -75,6 +75,8 @@ count_jobs() {
 	rm -f go
 	mkfifo go
 	exec 6<>go
+	# Looked at before the guest is there.
+	: >log
 	count_on
 	"$@" >log 2>&1 <&6 &
 	pid=$!
