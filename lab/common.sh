@@ -27,6 +27,28 @@ download() {
 		die "cannot download $1; try: apt-get update"
 }
 
+# unpack_packages DIR PACKAGE...: DIR gets Debian packages and all they need,
+# unpacked, not installed, and nothing of them that only a reader wants.
+unpack_packages() {
+	local to=$1 new
+	shift
+	new=$(mktemp -d "$to.XXXXXX")
+	# shellcheck disable=SC2064 # this directory
+	trap "rm -rf '$new'" EXIT
+	mmdebstrap --quiet --variant=extract --format=tar \
+		--aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--include="$(IFS=,; echo "$*")" \
+		"$(. /etc/os-release && echo "$VERSION_CODENAME")" - |
+		tar -C "$new" -x --exclude='./dev/*' --no-same-owner
+	rm -rf "$to"
+	mv "$new" "$to"
+	trap - EXIT
+	touch "$to"
+}
+
 # older PRODUCT INPUT...: does PRODUCT have to be made (again)?
 older() {
 	local product=$1 input

@@ -78,46 +78,6 @@ static int master_check(struct switch_env *env, const struct netlink_link *link,
 		       link->name, master->name, master->name);
 }
 
-static int addresses_check(struct switch_env *env,
-			   const struct netlink_link *link, struct err *err)
-{
-	bool gateway = netlink_is_gateway(&env->state, link->index);
-	char text[NETLINK_ADDR_TEXT] = "";
-
-	for (size_t i = 0; i < env->state.addrs && !text[0]; i++)
-		if (env->state.addr[i].index == link->index)
-			netlink_addr_format(&env->state.addr[i], text);
-	if (!gateway && !text[0])
-		return 0;
-	return err_set(err, -EBUSY,
-		       "%s: has %s%s%s%s, which stops working on a port; let "
-		       "the host's network configuration make a bridge of %s "
-		       "with the address on it, then 'vm switch create -t "
-		       "manual -b BRIDGE NAME'",
-		       link->name, gateway ? "the host's default route" : "",
-		       gateway && text[0] ? " and " : "",
-		       text[0] ? "the address " : "", text, link->name);
-}
-
-int switch_port_check(struct switch_env *env, const struct vswitch *sw,
-		      const char *port, struct err *err)
-{
-	const struct netlink_link *link = netlink_find(&env->state, port);
-	int rc;
-
-	if (!link)
-		return err_set(err, -ENODEV,
-			       "%s: this host has no such network interface",
-			       port);
-	rc = kind_check(env, link, err);
-	/* Tagged frames only: the interface keeps the rest. */
-	if (rc == 0 && !sw->vlan)
-		rc = master_check(env, link, err);
-	if (rc == 0 && !sw->vlan)
-		rc = addresses_check(env, link, err);
-	return rc;
-}
-
 /* Has the text a line "KEY=VALUE"? */
 static bool has_line(const char *text, const char *line)
 {
@@ -147,27 +107,83 @@ static void service_read(struct switch_env *env, const char *dir,
  * nm-device state and systemd-networkd's link files: what they hold is only
  * taken as a hint, so a change of theirs costs a warning.
  */
+static bool networkmanager_has(struct switch_env *env, unsigned index)
+{
+	char text[2048];
+
+	service_read(env, "NetworkManager/devices", index, text, sizeof(text));
+	return has_line(text, "managed=true");
+}
+
+static bool networkd_has(struct switch_env *env, unsigned index)
+{
+	char text[2048];
+
+	service_read(env, "systemd/netif/links", index, text, sizeof(text));
+	return has_line(text, "ADMIN_STATE=configured") ||
+	       has_line(text, "ADMIN_STATE=configuring");
+}
+
+static int addresses_check(struct switch_env *env,
+			   const struct netlink_link *link, struct err *err)
+{
+	bool gateway = netlink_is_gateway(&env->state, link->index);
+	char text[NETLINK_ADDR_TEXT] = "", cure[128] = "";
+
+	for (size_t i = 0; i < env->state.addrs && !text[0]; i++)
+		if (env->state.addr[i].index == link->index)
+			netlink_addr_format(&env->state.addr[i], text);
+	if (!gateway && !text[0])
+		return 0;
+	if (networkmanager_has(env, link->index))
+		snprintf(cure, sizeof(cure),
+			 "; or 'nmcli device disconnect %s' takes it away, if "
+			 "the host does not need it",
+			 link->name);
+	return err_set(err, -EBUSY,
+		       "%s: has %s%s%s%s, which stops working on a port; let "
+		       "the host's network configuration make a bridge of %s "
+		       "with the address on it, then 'vm switch create -t "
+		       "manual -b BRIDGE NAME'%s",
+		       link->name, gateway ? "the host's default route" : "",
+		       gateway && text[0] ? " and " : "",
+		       text[0] ? "the address " : "", text, link->name, cure);
+}
+
+int switch_port_check(struct switch_env *env, const struct vswitch *sw,
+		      const char *port, struct err *err)
+{
+	const struct netlink_link *link = netlink_find(&env->state, port);
+	int rc;
+
+	if (!link)
+		return err_set(err, -ENODEV,
+			       "%s: this host has no such network interface",
+			       port);
+	rc = kind_check(env, link, err);
+	/* Tagged frames only: the interface keeps the rest. */
+	if (rc == 0 && !sw->vlan)
+		rc = master_check(env, link, err);
+	if (rc == 0 && !sw->vlan)
+		rc = addresses_check(env, link, err);
+	return rc;
+}
+
 void switch_port_warn(struct switch_env *env, const struct vswitch *sw,
 		      const char *port)
 {
 	const struct netlink_link *link = netlink_find(&env->state, port);
-	char text[2048];
 
 	if (!link || sw->vlan)
 		return;
-	service_read(env, "NetworkManager/devices", link->index, text,
-		     sizeof(text));
-	if (has_line(text, "managed=true"))
+	if (networkmanager_has(env, link->index))
 		warner_say(env->warner,
 			   "%s: NetworkManager manages it and may give it an "
 			   "address, which does not work on a port; 'nmcli "
 			   "device set %s managed no' and unmanaged-devices in "
 			   "its configuration keep it away",
 			   port, port);
-	service_read(env, "systemd/netif/links", link->index, text,
-		     sizeof(text));
-	if (has_line(text, "ADMIN_STATE=configured") ||
-	    has_line(text, "ADMIN_STATE=configuring"))
+	if (networkd_has(env, link->index))
 		warner_say(env->warner,
 			   "%s: systemd-networkd configures it and may give it "
 			   "an address, which does not work on a port; a "

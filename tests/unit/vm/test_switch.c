@@ -232,7 +232,14 @@ static void test_port_refused(void **state)
 		     "on a port; let the host's network configuration make a "
 		     "bridge of eno5 with the address on it, then 'vm switch "
 		     "create -t manual -b BRIDGE NAME'"},
+	    {"eno6", "eno6: has the address 10.1.2.1/24, which stops working "
+		     "on a port; let the host's network configuration make a "
+		     "bridge of eno6 with the address on it, then 'vm switch "
+		     "create -t manual -b BRIDGE NAME'; or 'nmcli device "
+		     "disconnect eno6' takes it away, if the host does not "
+		     "need it"},
 	};
+	char path[64];
 
 	fake_link(f, "lo", "")->ethernet = false;
 	fake_link(f, "wlan0", "");
@@ -248,6 +255,11 @@ static void test_port_refused(void **state)
 	fake_link(f, "eno4", "");
 	fake_addr(f, "eno4", "10.1.1.1", 24);
 	f->gateway = fake_link(f, "eno5", "")->index;
+	link = fake_link(f, "eno6", "");
+	fake_addr(f, "eno6", "10.1.2.1", 24);
+	snprintf(path, sizeof(path), "/run/NetworkManager/devices/%u",
+		 link->index);
+	fake_file(f, path, "[device]\nmanaged=true\n");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct vswitch sw = make("lan0");
 
