@@ -38,6 +38,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "backend/tty_nmdm.h"
 #include "backend/tty_term.h"
 #include "backend/unixsock.h"
 #include "base/clock.h"
@@ -45,7 +46,9 @@
 
 #define IN_BYTES       256u
 #define CLOSE_FLUSH_NS NS_PER_S
-#define TERMS	       3u
+/* Perhaps nobody is at the other end, which one does not see. */
+#define NMDM_FLUSH_NS (50 * NS_PER_MS)
+#define TERMS	      3u
 
 static const char where_hint[] = "stdio, a terminal such as /dev/pts/3, "
 				 "tcp=IP:PORT or unix=PATH";
@@ -62,6 +65,7 @@ struct tty {
 	struct ev_fd *listen_ev;
 	bool listen_paused;
 	char *unix_path; /* created by us: removed at the end */
+	struct tty_nmdm *nmdm;
 	int in_fd;
 	struct ev_fd *in_ev; /* NULL with in_fd: always readable (a file) */
 	struct ev_fd *out_ev;
@@ -474,11 +478,8 @@ static int open_unix(struct tty *tty, const char *path, struct err *err)
 	return listen_on(tty, take_fd(fd), err);
 }
 
-static const char *device_cure(const char *path, int error)
+static const char *device_cure(int error)
 {
-	if (strstr(path, "/nmdm"))
-		return "vm makes nmdm names for its guests, without vm use"
-		       " unix=PATH";
 	if (error == -EACCES || error == -EPERM)
 		return "byway needs to read and write it";
 	if (error == -EBUSY)
@@ -486,27 +487,43 @@ static const char *device_cure(const char *path, int error)
 	return "check the path";
 }
 
+/* The open device; fd is consumed. */
+static int attach_device(struct tty *tty, int device, const char *path,
+			 struct err *err)
+{
+	CLEANUP_CLOSE int fd = device;
+	int out = fcntl(fd, F_DUPFD_CLOEXEC, 0), r;
+
+	if (out < 0)
+		return err_sys(err, errno, "cannot duplicate %s", path);
+	r = attach(tty, take_fd(fd), out);
+	return r ? err_sys(err, r, "cannot wait on %s", path) : 0;
+}
+
 static int open_device(struct tty *tty, const char *path, struct err *err)
 {
 	CLEANUP_CLOSE int fd = -1;
-	int out, r;
+	int r;
 
 	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		r = -errno;
 		return err_set(err, r, "cannot open %s: %s; %s", path,
-			       strerror(-r), device_cure(path, r));
+			       strerror(-r), device_cure(r));
 	}
 	if (isatty(fd)) {
 		r = tty_term_raw(fd, path, err, &tty->term[0]);
 		if (r)
 			return r;
 	}
-	out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (out < 0)
-		return err_sys(err, errno, "cannot duplicate %s", path);
-	r = attach(tty, take_fd(fd), out);
-	return r ? err_sys(err, r, "cannot wait on %s", path) : 0;
+	return attach_device(tty, take_fd(fd), path, err);
+}
+
+static int open_nmdm(struct tty *tty, const char *path, struct err *err)
+{
+	int fd = -1, r = tty_nmdm_open(path, err, &tty->nmdm, &fd);
+
+	return r ? r : attach_device(tty, fd, path, err);
 }
 
 /*
@@ -573,6 +590,8 @@ static int open_path(struct tty *tty, const char *path, struct err *err)
 {
 	struct stat st;
 
+	if (tty_nmdm_wanted(path))
+		return open_nmdm(tty, path, err);
 	if (!strncmp(path, "/dev/", 5) ||
 	    (!stat(path, &st) && S_ISCHR(st.st_mode)))
 		return open_device(tty, path, err);
@@ -633,7 +652,8 @@ int tty_open(const char *where, struct evloop *loop, tty_receive_fn *receive,
 static void final_flush(struct tty *tty)
 {
 	const struct clock *clock = clock_host();
-	uint64_t now = clock->mono_ns(clock), end = now + CLOSE_FLUSH_NS;
+	uint64_t now = clock->mono_ns(clock);
+	uint64_t end = now + (tty->nmdm ? NMDM_FLUSH_NS : CLOSE_FLUSH_NS);
 
 	pthread_mutex_lock(&tty->lock);
 	while (tty->ring_len && tty->out_fd >= 0 && !tty->out_failed &&
@@ -661,6 +681,7 @@ void tty_close(struct tty *tty)
 		close(tty->listen_fd);
 	if (tty->unix_path)
 		unlink(tty->unix_path);
+	tty_nmdm_close(tty->nmdm);
 	ev_timer_destroy(tty->kick);
 	for (i = 0; i < TERMS; i++)
 		tty_term_release(tty->term[i]);

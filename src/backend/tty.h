@@ -5,7 +5,9 @@
  * Where: "stdio"; a tty or pty path ("/dev/..."); "tcp=ip:port" (listens, one
  * client at a time); "unix=/path" or a path of an existing directory entry that
  * is a socket or does not exist and does not start with /dev/ (listens, one
- * client at a time); NULL: a bit bucket.
+ * client at a time); NULL: a bit bucket. A path whose last part is nmdm...A or
+ * nmdm...B and that does not exist is an end of a null-modem pair (tty_nmdm.h):
+ * the other end, with the other letter, is there until tty_close().
  * A terminal is put into raw mode and restored by tty_close(), and by
  * tty_restore_all() from a fatal path. A terminal (and stdio) serves one port.
  * A unix socket is created with mode 0600 and removed by tty_close(); a stale

@@ -29,8 +29,8 @@
 #include <sys/un.h>
 #include <termios.h>
 
+#include "base/nmdm.h"
 #include "vm/logfile.h"
-#include "vm/nmdm.h"
 
 /* The place of the terminal that console_publish() makes. */
 #define OUTSIDE CONSOLE_CLIENTS

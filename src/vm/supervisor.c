@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "vm/nmdm.h"
+#include "base/nmdm.h"
 
 void supervisor_report(struct supervisor *sup, const char *kind,
 		       const char *fmt, ...)

@@ -842,10 +842,6 @@ static void bad_places_are_explained(void **state)
 	     "cannot open /dev/pts/99999: No such file or directory; check "
 	     "the path",
 	     -ENOENT},
-	    {"/dev/nmdm0A",
-	     "cannot open /dev/nmdm0A: No such file or directory; vm "
-	     "makes nmdm names for its guests, without vm use unix=PATH",
-	     -ENOENT},
 	    {"stdoi",
 	     "'stdoi' is no place for a port; expected stdio, a terminal such "
 	     "as /dev/pts/3, tcp=IP:PORT or unix=PATH",
@@ -885,6 +881,88 @@ static void bad_places_are_explained(void **state)
 	}
 }
 
+/* ---- null-modem pairs ---- */
+
+static void nmdm_pair(void **state)
+{
+	struct port *port = *state;
+	char near[64], far[64], got[8];
+	struct tty *second = NULL;
+	struct stat st;
+	int fd;
+
+	snprintf(near, sizeof(near), "%s/nmdm-x.1A", port->dir);
+	snprintf(far, sizeof(far), "%s/nmdm-x.1B", port->dir);
+	/* Left by one that was killed. */
+	assert_int_equal(symlink("/dev/pts/gone", far), 0);
+	open_ok(port, near);
+	tty_write(port->tty, (const uint8_t *)"early\n", 6);
+	fd = open(far, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	assert_true(fd >= 0 && isatty(fd));
+	read_all(port, fd, got, 6);
+	assert_memory_equal(got, "early\n", 6);
+	assert_int_equal(write(fd, "typed\r", 6), 6);
+	until_received(port, 6);
+	assert_memory_equal(port->got, "typed\r", 6);
+	/* Served by us, so nobody else gets it. */
+	assert_int_equal(
+	    tty_open(near, port->loop, receive, port, &port->err, &second),
+	    -EBUSY);
+	assert_non_null(strstr(port->err.msg, "nmdm-x.1B: belongs to a guest"));
+	/* Nobody at the far end is no hang-up. */
+	close(fd);
+	step(port);
+	fd = open(far, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	assert_int_equal(write(fd, "again\r", 6), 6);
+	until_received(port, 12);
+	close(fd);
+	tty_close(port->tty);
+	port->tty = NULL;
+	assert_int_equal(lstat(far, &st), -1);
+	assert_int_equal(lstat(near, &st), -1);
+}
+
+/* More than the pair and the backlog hold: the port does not wait. */
+static void nmdm_with_nobody_does_not_wait(void **state)
+{
+	static const uint8_t text[TTY_BACKLOG + 100000];
+	struct port *port = *state;
+	char near[64];
+	uint64_t began = now_ns();
+
+	snprintf(near, sizeof(near), "%s/nmdm0A", port->dir);
+	open_ok(port, near);
+	tty_write(port->tty, text, sizeof(text));
+	tty_close(port->tty);
+	port->tty = NULL;
+	assert_true(now_ns() - began < NS_PER_S);
+}
+
+static void nmdm_refused(void **state)
+{
+	struct port *port = *state;
+	char file[64];
+	int fd;
+
+	assert_int_equal(tty_open("/nowhere/nmdm0A", port->loop, receive, port,
+				  &port->err, &port->tty),
+			 -ENOENT);
+	assert_string_equal(port->err.msg,
+			    "/nowhere/nmdm0B: cannot be made: No such file or "
+			    "directory");
+	/* What is no link of ours is left alone. */
+	snprintf(file, sizeof(file), "%s/nmdm0B", port->dir);
+	fd = open(file, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	file[strlen(file) - 1] = 'A';
+	assert_int_equal(
+	    tty_open(file, port->loop, receive, port, &port->err, &port->tty),
+	    -EEXIST);
+	file[strlen(file) - 1] = 'B';
+	assert_int_equal(unlink(file), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -912,6 +990,9 @@ int main(void)
 	    TEST(stdio_over_sockets_gives_the_flags_back),
 	    TEST(stdio_over_files),
 	    TEST(stdio_on_a_terminal_is_raw_while_open),
+	    TEST(nmdm_pair),
+	    TEST(nmdm_with_nobody_does_not_wait),
+	    TEST(nmdm_refused),
 	    TEST(bad_places_are_explained),
 	};
 

@@ -14,9 +14,9 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/nmdm.h"
 #include "vm/conserver.h"
 #include "vm/control.h"
-#include "vm/nmdm.h"
 
 struct fixture {
 	char path[512];

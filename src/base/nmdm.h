@@ -4,14 +4,15 @@
  * .kB, as FreeBSD's null-modem device has them.
  *
  * They are links to pseudo-terminals. A is the end byway opens, B the one for
- * cu(1) and the like. A link is only made over nothing or over another link,
- * and only removed while it leads to the terminal it was made for.
- * A terminal that a supervisor serves is flock(2)ed by it, so a link to one is
- * not taken from a guest of the same name in another directory.
+ * cu(1) and the like; vm makes both, and byway makes B where there is no A. A
+ * link is only made over nothing or over another link, and only removed while
+ * it leads to the terminal it was made for.
+ * A terminal that somebody serves is flock(2)ed by him, so a link to one is not
+ * taken from a guest of the same name that runs already.
  * Locking: none; functions have no state.
  */
-#ifndef VM_NMDM_H
-#define VM_NMDM_H
+#ifndef BASE_NMDM_H
+#define BASE_NMDM_H
 
 #include "base/base.h"
 #include "base/err.h"
@@ -21,6 +22,9 @@
 /* `number` counts the ports of `comports` from 1; `side` is 'A' or 'B'. */
 MUST_CHECK int nmdm_path(const char *dev, const char *guest, unsigned number,
 			 char side, struct err *err, char buf[NMDM_PATH_MAX]);
+
+/* False: not a path of this kind. Else the path of the other end. */
+bool nmdm_other(const char *path, char buf[NMDM_PATH_MAX]);
 
 /* Keeps others from taking links to this terminal until `fd` is closed. */
 MUST_CHECK int nmdm_hold(int fd);

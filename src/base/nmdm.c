@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Links named like null-modem devices; the contract is nmdm.h. */
-#include "vm/nmdm.h"
+#include "base/nmdm.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -19,6 +19,20 @@ int nmdm_path(const char *dev, const char *guest, unsigned number, char side,
 		return err_set(err, -ENAMETOOLONG, "%s/nmdm-%s: too long", dev,
 			       guest);
 	return 0;
+}
+
+bool nmdm_other(const char *path, char buf[NMDM_PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = strlen(path);
+
+	if (!slash || strncmp(slash, "/nmdm", 5) != 0 || len >= NMDM_PATH_MAX)
+		return false;
+	if (path[len - 1] != 'A' && path[len - 1] != 'B')
+		return false;
+	memcpy(buf, path, len + 1);
+	buf[len - 1] = path[len - 1] == 'A' ? 'B' : 'A';
+	return true;
 }
 
 int nmdm_hold(int fd)
@@ -54,7 +68,7 @@ int nmdm_link(const char *path, const char *terminal, struct err *err)
 	if (link_is_held(path))
 		return err_set(err, -EBUSY,
 			       "%s: belongs to a guest of the same name that "
-			       "runs from another directory",
+			       "runs already, perhaps from another directory",
 			       path);
 	temp_path(path, temp);
 	unlink(temp);
