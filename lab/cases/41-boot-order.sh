@@ -14,7 +14,8 @@ first() {
 	byway -m 256M -s 0,hostbridge -s 31,lpc -l com1,stdio \
 		-l bootrom,"$ovmf/OVMF_CODE_4M.fd" "$@" order >log 2>&1 \
 		</dev/null &
-	wait_for 90 grep -aq 'BdsDxe: starting ' log || {
+	# As far as it is looked at: the end of the line may still come.
+	wait_for 90 grep -aq 'BdsDxe: starting .*/Pci([^)]*)' log || {
 		cat log
 		fail "$*: nothing is started"
 	}
