@@ -33,6 +33,8 @@
 #include "base/clock.h"
 
 #define RING_ENTRIES 128u
+/* The disk's patience does not outlast the stream of its requests. */
+#define PATIENCE_NS (2 * NS_PER_MS)
 
 /*
  * Locking: first, tail and signalled are under the block's lock; the rest is
@@ -200,11 +202,11 @@ static uint64_t serve(struct block_ring *ring)
 
 static void keep_pace(struct block_ring *ring, uint64_t bytes)
 {
-	bool was = ring->pace.patient;
 	const struct clock *clock = clock_host();
+	uint64_t now = clock->mono_ns(clock);
 
-	if (block_pace_turn(&ring->pace, bytes, clock->mono_ns(clock)) != was)
-		evloop_patience(ring->loop, !was);
+	if (block_pace_turn(&ring->pace, bytes, now))
+		evloop_patience(ring->loop, now + PATIENCE_NS);
 }
 
 static void ring_ready(void *ctx, unsigned events UNUSED)
@@ -306,8 +308,6 @@ void block_ring_destroy(struct block_ring *ring)
 {
 	if (!ring)
 		return;
-	if (ring->pace.patient)
-		evloop_patience(ring->loop, false);
 	ev_fd_destroy(ring->kick);
 	ev_fd_destroy(ring->ready);
 	if (ring->open)

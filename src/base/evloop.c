@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 struct post {
@@ -37,8 +38,9 @@ struct evloop {
 	struct post **tail;
 	int wake_fd;
 	bool stop;
-	unsigned patience; /* the loop thread's: reasons for it */
-	bool patient;	   /* its policy is SCHED_BATCH */
+	/* The loop's thread only. */
+	uint64_t patient_until;
+	bool patient; /* its policy is SCHED_BATCH */
 };
 
 struct ev_fd {
@@ -177,11 +179,45 @@ void evloop_destroy(struct evloop *loop)
 	free(loop);
 }
 
+/* Is the thread as the kernel makes it? */
+static bool has_usual_share(void)
+{
+	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER &&
+	       getpriority(PRIO_PROCESS, 0) >= 0;
+}
+
+static void set_patient(struct evloop *loop, bool patient)
+{
+	const struct sched_param none = {0};
+
+	/* Threads that it starts meanwhile are as usual. */
+	if (sched_setscheduler(
+		0, (patient ? SCHED_BATCH : SCHED_OTHER) | SCHED_RESET_ON_FORK,
+		&none) == 0)
+		loop->patient = patient;
+}
+
+void evloop_patience(struct evloop *loop, uint64_t until_ns)
+{
+	loop->patient_until = MAX(loop->patient_until, until_ns);
+	if (!loop->patient && has_usual_share())
+		set_patient(loop, true);
+}
+
+static void patience_check(struct evloop *loop)
+{
+	const struct clock *clock = clock_host();
+
+	if (loop->patient && clock->mono_ns(clock) >= loop->patient_until)
+		set_patient(loop, false);
+}
+
 static int loop_pass(struct evloop *loop, int flags)
 {
 	errno = 0;
 	if (event_base_loop(loop->base, flags) < 0)
 		return event_errno();
+	patience_check(loop);
 	return 0;
 }
 
@@ -243,29 +279,6 @@ int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx)
 	if (first)
 		loop_wake(loop);
 	return 0;
-}
-
-/* Is the thread as the kernel makes it? */
-static bool has_usual_share(void)
-{
-	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER &&
-	       getpriority(PRIO_PROCESS, 0) >= 0;
-}
-
-void evloop_patience(struct evloop *loop, bool begin)
-{
-	const struct sched_param none = {0};
-	bool patient;
-
-	loop->patience += begin ? 1u : -1u;
-	patient = loop->patience != 0;
-	if (patient == loop->patient || (patient && !has_usual_share()))
-		return;
-	/* Threads that it starts meanwhile are as usual. */
-	if (sched_setscheduler(
-		0, (patient ? SCHED_BATCH : SCHED_OTHER) | SCHED_RESET_ON_FORK,
-		&none) == 0)
-		loop->patient = patient;
 }
 
 static void fd_ready(evutil_socket_t fd UNUSED, short what, void *arg)

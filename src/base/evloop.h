@@ -47,13 +47,14 @@ void evloop_stop(struct evloop *loop);
 MUST_CHECK int evloop_post(struct evloop *loop, ev_post_fn *fn, void *ctx);
 
 /*
- * Begins or ends one reason for patience: as long as there is one, the loop's
+ * Until then (CLOCK_MONOTONIC; the latest of what was asked for) the loop's
  * thread does not take the processor from what runs there when it is woken, but
- * waits until that sleeps or its time is up (SCHED_BATCH; see sched(7)). On its
- * thread. Nothing where somebody has given the thread another policy, or more
- * than the usual share: he knows better.
+ * waits until that sleeps or its time is up (SCHED_BATCH; see sched(7)). A
+ * thread that sleeps meanwhile is patient once more when it is woken, and not
+ * any more after that pass. On the loop's thread. Nothing where somebody has
+ * given it another policy, or more than the usual share: he knows better.
  */
-void evloop_patience(struct evloop *loop, bool begin);
+void evloop_patience(struct evloop *loop, uint64_t until_ns);
 
 /*
  * Level-triggered. fd is borrowed and must outlive the handle. -EPERM when fd
