@@ -68,20 +68,20 @@ events="od -v -An -tx2 -w24 /tmp/ev | awk"
 input=/dev/input/by-path/pci-0000:00:09.0-usb-0:1:1.0-event-mouse
 printf '%s\r' "dmidecode -s system-uuid | sed 's/^/DISK: dmi /'" \
 	"cd /dev/input/by-path; echo DISK: \$((1 + 1)) ready" \
-	"timeout 5 cat platform-i8042-serio-0-event-kbd >/tmp/ev" \
+	"timeout 20 cat platform-i8042-serio-0-event-kbd >/tmp/ev" \
 	"$events '\$9 == 1 && \$11 == 1 { s = s \" \" \$10 } END { print \"DISK: keys\" s }'" \
-	"echo DISK: \$((2 + 1)) ready; timeout 5 cat $input >/tmp/ev" \
+	"echo DISK: \$((2 + 1)) ready; timeout 20 cat $input >/tmp/ev" \
 	"$events '\$9 == 3 { at[\$10] = \$11 } \$9 == 1 && \$11 == 1 { b = \$10 } END { print \"DISK: tablet\", at[\"0000\"], at[\"0001\"], b }'" >&7
 wait_line 20 "DISK: dmi $uuid" "$log"
 wait_line 20 'DISK: 2 ready' "$log"
 usleep 500000
 vnc $screen type "@[]:_\\"
 # Shift is 2a, the two keys of the last line are one, KEY_RO.
-wait_line 30 'DISK: keys 001a 001b 002b 0028 002a 0059 0059' "$log"
+wait_line 60 'DISK: keys 001a 001b 002b 0028 002a 0059 0059' "$log"
 wait_line 20 'DISK: 3 ready' "$log"
 usleep 500000
 vnc $screen click 1919 1079
-wait_line 30 'DISK: tablet 7fff 7fff 0110' "$log"
+wait_line 60 'DISK: tablet 7fff 7fff 0110' "$log"
 
 # shellcheck disable=SC2016 # the guest expands it
 # The second disk: a file system, written, trimmed, checked.
