@@ -8,7 +8,7 @@
  * request would lose. So it is tried now and then, and measured. See
  * docs/adr/0018-patient-disks.md.
  *
- * Threads: the caller's lock. No system calls; time is the caller's.
+ * Threads: one at a time, the loop's. No system calls; time is the caller's.
  */
 #ifndef BACKEND_BLOCK_PACE_H
 #define BACKEND_BLOCK_PACE_H

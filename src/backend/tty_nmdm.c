@@ -12,7 +12,6 @@ struct tty_nmdm {
 	int far_fd;
 	char far[64]; /* the terminal's own name */
 	char name[NMDM_PATH_MAX];
-	bool named;
 };
 
 bool tty_nmdm_wanted(const char *path)
@@ -66,7 +65,6 @@ int tty_nmdm_open(const char *path, struct err *err, struct tty_nmdm **ret_nmdm,
 		err_sys(err, r, "%s: no pseudo-terminal", path);
 	else
 		r = nmdm_link(nmdm->name, nmdm->far, err);
-	nmdm->named = !r;
 	if (r) {
 		tty_nmdm_close(nmdm);
 		return r;
@@ -80,8 +78,8 @@ void tty_nmdm_close(struct tty_nmdm *nmdm)
 {
 	if (!nmdm)
 		return;
-	if (nmdm->named)
-		nmdm_unlink(nmdm->name, nmdm->far);
+	/* Only a link to this terminal: not what another one has there. */
+	nmdm_unlink(nmdm->name, nmdm->far);
 	if (nmdm->far_fd >= 0)
 		close(nmdm->far_fd);
 	free(nmdm);
