@@ -7,20 +7,24 @@
  * After some stretches without patience one is tried with it. Where it was
  * better, two follow after the next one without, then four, and so on: one
  * wrong measurement has no lasting effect. Where it was not, the next trial
- * comes half as often.
+ * comes half as often. One whose first turns bring no more than those before is
+ * over already: nothing waits for the guest to leave the processor.
  */
 #include "backend/block_pace.h"
 
 #define STRETCH_TURNS 16u
+/* A trial is vain when so many turns bring no more each. */
+#define VAIN_TURNS 4u
 /* Stretches before the first trial, and at most between two that fail. */
 #define FIRST_TRIAL 1u
 #define LAST_TRIAL  256u
 /* The guest does something else: its turns are so many times larger or smaller.
  */
 #define CHANGE 4u
-/* Patient for so many stretches at most; then what is without it is measured.
+/* Patient for so many stretches at most, by powers of two; then what is without
+ * it is measured.
  */
-#define LAST_TERM 32u
+#define LAST_TERM_LOG2 5u
 /* A trial that goes wrong ends with a turn so late. */
 #define LATE_NS 1000000u
 /* Between two turns: the guest has made a pause. */
@@ -54,6 +58,18 @@ static bool trial_due(struct block_pace *pace)
 	return pace->stretches >= pace->next_trial;
 }
 
+/* Less than a quarter more each: it cannot take a fifth less time. */
+static bool is_vain(const struct block_pace *pace)
+{
+	return pace->stretches == 0 && pace->turns >= VAIN_TURNS &&
+	       pace->bytes / pace->turns < pace->each_bytes / 4 * 5;
+}
+
+static bool is_late(const struct block_pace *pace, uint64_t now_ns)
+{
+	return now_ns - pace->began_ns > 2 * expected_ns(pace) + LATE_NS;
+}
+
 /* A fifth less time, or it is not worth other threads' waiting. */
 static bool is_worth_it(const struct block_pace *pace, uint64_t took_ns)
 {
@@ -64,18 +80,18 @@ static void give_up(struct block_pace *pace, uint64_t now_ns)
 {
 	pace->next_trial =
 	    MIN(MAX(pace->next_trial, FIRST_TRIAL) * 2, LAST_TRIAL);
-	pace->term = 1;
+	pace->term_log2 = 0;
 	begin(pace, false, now_ns);
 }
 
 /* A stretch with patience was worth it. */
 static void go_on(struct block_pace *pace, uint64_t now_ns)
 {
-	bool more = pace->stretches < MAX(pace->term, 1u);
+	bool more = pace->stretches < 1u << pace->term_log2;
 
 	if (!more) {
 		pace->next_trial = FIRST_TRIAL;
-		pace->term = MIN(MAX(pace->term, 1u) * 2, LAST_TERM);
+		pace->term_log2 = MIN(pace->term_log2 + 1, LAST_TERM_LOG2);
 	}
 	begin(pace, more, now_ns);
 }
@@ -92,6 +108,7 @@ static void decide(struct block_pace *pace, uint64_t now_ns)
 		give_up(pace, now_ns);
 	} else {
 		pace->each_ns = took / MAX(pace->bytes >> 10, (uint64_t)1);
+		pace->each_bytes = pace->bytes / pace->turns;
 		begin(pace, trial_due(pace), now_ns);
 	}
 }
@@ -110,9 +127,10 @@ bool block_pace_turn(struct block_pace *pace, uint64_t bytes, uint64_t now_ns)
 		return false;
 	pace->bytes += bytes;
 	pace->turns++;
-	if (pace->turns == STRETCH_TURNS ||
-	    (pace->patient &&
-	     now_ns - pace->began_ns > 2 * expected_ns(pace) + LATE_NS))
+	if (pace->patient && is_vain(pace))
+		give_up(pace, now_ns);
+	else if (pace->turns == STRETCH_TURNS ||
+		 (pace->patient && is_late(pace, now_ns)))
 		decide(pace, now_ns);
 	return pace->patient;
 }

@@ -21,11 +21,12 @@ struct block_pace {
 	uint64_t last_ns;  /* its last turn */
 	uint64_t bytes;	   /* of it */
 	uint64_t each_ns;  /* for a KiB, when last not patient */
+	uint64_t each_bytes; /* of a turn, then */
 	uint64_t turn_bytes; /* of a turn, for which trials get rarer */
 	unsigned turns;	     /* of the stretch */
 	unsigned stretches;  /* since patience began or ended */
 	unsigned next_trial; /* after so many stretches */
-	unsigned term;	     /* patience ends after so many; 0: 1 */
+	unsigned term_log2;  /* patience ends after so many */
 };
 
 /*

@@ -78,6 +78,18 @@ static void test_impatient_where_it_is_the_same(void **state UNUSED)
 	assert_in_range(r.patient_turns, 1, 20000 / 50);
 }
 
+/* Each such turn leaves the processor idle until the guest sleeps: it costs a
+ * halt, whatever its time.
+ */
+static void test_a_trial_that_finds_no_more_is_short(void **state UNUSED)
+{
+	static const struct host single = {150000, 100000, 1, 1, KIB(4)};
+	struct run r = {.now_ns = 1};
+
+	run(&r, &single, 600);
+	assert_in_range(r.patient_turns, 1, 600 / 25);
+}
+
 static void test_the_first_late_turn_ends_patience(void **state UNUSED)
 {
 	struct run r = {.now_ns = 1};
@@ -160,6 +172,7 @@ int main(void)
 	    cmocka_unit_test(test_patient_where_it_helps),
 	    cmocka_unit_test(test_impatient_where_it_harms),
 	    cmocka_unit_test(test_impatient_where_it_is_the_same),
+	    cmocka_unit_test(test_a_trial_that_finds_no_more_is_short),
 	    cmocka_unit_test(test_the_first_late_turn_ends_patience),
 	    cmocka_unit_test(test_another_job_is_tried_at_once),
 	    cmocka_unit_test(test_pauses_are_not_counted),
