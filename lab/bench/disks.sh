@@ -4,7 +4,7 @@
 # One guest has all four; the same files, QEMU and byway in turns.
 # deadline: 3000
 
-runs=3
+runs=3 counts=3
 . /lab/bench/figures.sh
 
 # A disk, what Linux calls it, and its file.
@@ -21,14 +21,15 @@ job_list() {
 	done | tr '\n' ',' | sed 's/,$//'
 }
 
-# Two lengths of each, so that what a job costs besides its I/O falls out.
-more=150
+# Each beside one of a single request, so that what a job costs besides its I/O falls
+# out; what byway has learnt of a job's pace is in the longer one alone.
+more=450
 count_list() {
 	for disk in $disks; do
 		for job in $jobs; do
 			# shellcheck disable=SC2046 # several words
 			set -- $(echo "$job" | tr : ' ')
-			for count in 50 $((50 + more)); do
+			for count in 1 $((1 + more)); do
 				echo "$1:$2:$count:$4:${disk#*:}"
 			done
 		done
@@ -92,11 +93,12 @@ count() {
 		count_list | tr , '\n' | paste -d ' ' - counts |
 			awk -v p="$prefix" -v more=$more '
 				{ split($1, w, ":") }
-				NR % 2 { user = $2; all = $3; next }
+				NR % 2 { user = $2; all = $3; own = $4; next }
 				{
 					m = p w[5] "_" w[4] "_" w[1] "_qd" w[2]
 					printf "%s_user %.2f\n", m, ($2 - user) / more
 					printf "%s_all %.2f\n", m, ($3 - all) / more
+					printf "%s_own %.2f\n", m, ($4 - own) / more
 				}' |
 			while read -r metric exits; do
 				note "$metric" "$name" "$exits"
@@ -118,6 +120,7 @@ table() {
 			row_of "$text: KiB/s" "$metric" more "$1" "$2" "$3"
 			[ -z "$prefix" ] || continue
 			row_of '  exits to user space' "${metric}_user" less "$1" "$2" "$3"
+			row_of '  exits but interrupts and timers' "${metric}_own" less "$1" "$2" "$3"
 			row_of '  exits' "${metric}_all" less "$1" "$2" "$3"
 		done
 	done
@@ -151,7 +154,11 @@ while [ $((run += 1)) -le $runs ]; do
 	measure direct_ "$direct"
 done
 # Exits are those of the devices, whatever the file is opened with.
-count '' "$cached"
+run=0
+while [ $((run += 1)) -le $counts ]; do
+	echo "count $run of $counts"
+	count '' "$cached"
+done
 table '' 'files through the page cache' threads uring byway
 table direct_ 'files with O_DIRECT' native uring byway
 cd .. || exit

@@ -34,24 +34,34 @@ ms_of() {
 # --- exits ---------------------------------------------------------------------
 
 trace=/sys/kernel/tracing/events/kvm
+# Of AMD's codes those of interrupts and timers: a host's interrupt, a guest that can
+# take its own now, an MSR (its APIC). Most are the two clocks', so many a second,
+# whatever a device does.
+clock_codes='96 100 124'
+
 count_on() {
-	for event in kvm_userspace_exit kvm_exit; do
-		echo 'hist:keys=common_type' >$trace/$event/trigger
-	done
+	echo 'hist:keys=common_type' >$trace/kvm_userspace_exit/trigger
+	echo 'hist:keys=exit_reason' >$trace/kvm_exit/trigger
 }
 
 count_off() {
-	for event in kvm_userspace_exit kvm_exit; do
-		echo '!hist:keys=common_type' >$trace/$event/trigger
-	done
+	echo '!hist:keys=common_type' >$trace/kvm_userspace_exit/trigger
+	echo '!hist:keys=exit_reason' >$trace/kvm_exit/trigger
 }
 
-# count_now: sets $user_exits and $all_exits, counted since count_on
+# count_now: sets $user_exits, $all_exits and $own_exits, those but interrupts' and
+# timers', counted since count_on
 count_now() {
-	for event in kvm_userspace_exit kvm_exit; do
-		awk '/Hits:/ { print $2 }' $trace/$event/hist
-	done >exits
-	{ read -r user_exits; read -r all_exits; } <exits
+	awk '/Hits:/ { print $2 }' $trace/kvm_userspace_exit/hist >exits
+	awk -v codes="$clock_codes" '
+		BEGIN { split(codes, list, " "); for (i in list) clock[list[i]] }
+		/Hits:/ { all = $2 }
+		sub(/.*exit_reason: */, "") && $1 in clock {
+			sub(/.*hitcount: */, "")
+			of_clocks += $1
+		}
+		END { print all; print all - of_clocks }' $trace/kvm_exit/hist >>exits
+	{ read -r user_exits; read -r all_exits; read -r own_exits; } <exits
 }
 
 # count_exits COMMAND...: all that it makes, its output in ./log. Counts need no
@@ -68,7 +78,8 @@ ready() {
 }
 
 # count_jobs JOBS COMMAND...: a guest told lab.wait=yes, and one job more, after
-# which it ends; for each of the JOBS a line "USER-EXITS ALL-EXITS" in ./counts
+# which it ends; for each of the JOBS a line in ./counts: its exits to user space, all,
+# and those but interrupts' and timers'
 count_jobs() {
 	jobs_left=$1 jobs_seen=1
 	shift
@@ -83,13 +94,13 @@ count_jobs() {
 	: >counts
 	while wait_for 60 ready $jobs_seen && [ "$jobs_left" -gt 0 ]; do
 		count_now
-		before="$user_exits $all_exits"
+		before="$user_exits $all_exits $own_exits"
 		echo >&6
 		jobs_seen=$((jobs_seen + 1)) jobs_left=$((jobs_left - 1))
 		wait_for 120 ready $jobs_seen || break
 		count_now
-		echo "$before $user_exits $all_exits" |
-			awk '{ print $3 - $1, $4 - $2 }' >>counts
+		echo "$before $user_exits $all_exits $own_exits" |
+			awk '{ print $4 - $1, $5 - $2, $6 - $3 }' >>counts
 	done
 	echo >&6
 	wait $pid || [ $? = 1 ] || { cat log; fail "a guest ended badly"; }
