@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "backend/display/keymap.h"
 #include "backend/tpm/tpm.h"
 #include "base/log.h"
 #include "byway/usage.h"
@@ -431,6 +432,15 @@ static enum options_result take_name(int argc, char **argv, struct cfg *root,
 	return OPTIONS_RUN;
 }
 
+/* Here, as a guest without a screen has no other who would look. */
+static int check_layout(struct cfg *root, struct err *err)
+{
+	char layout[KEYMAP_NAME_MAX];
+	int r = cfg_get(root, "keyboard.layout", layout, sizeof(layout), err);
+
+	return r > 0 ? keymap_check(layout, err) : r;
+}
+
 enum options_result options_parse(int argc, char **argv, struct cfg *root,
 				  struct err *err)
 {
@@ -460,6 +470,8 @@ enum options_result options_parse(int argc, char **argv, struct cfg *root,
 		if (apply(root, c, optarg, err))
 			return OPTIONS_BAD;
 	}
+	if (check_layout(root, err))
+		return OPTIONS_BAD;
 	return take_name(argc, argv, root, err);
 }
 
