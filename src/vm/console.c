@@ -254,7 +254,9 @@ static int console_refuse(const struct guest *guest, const char *port, int rc)
 
 static int console_open(const struct guest *guest, const char *asked, bool wait)
 {
+	struct run_info info;
 	char port[8];
+	bool runs;
 	int fd;
 
 	for (;;) {
@@ -262,8 +264,11 @@ static int console_open(const struct guest *guest, const char *asked, bool wait)
 			snprintf(port, sizeof(port), "%s", asked);
 		else
 			port_default(guest, port);
+		/* Asked first: a port that comes with the guest is there then.
+		 */
+		runs = runlock_probe(guest, &info) == RUN_RUNNING;
 		fd = console_connect(guest, port);
-		if (fd != -ENOENT || !wait)
+		if (fd != -ENOENT || !wait || (asked && runs))
 			break;
 		poll(NULL, 0, RETRY_MS);
 	}

@@ -38,6 +38,8 @@ console_on() {
 	cat "$VM_DIR/con/console"
 	ls -l "$VM_DIR/con/com1.sock" "$VM_DIR/con/com2.sock" | cut -c1-10
 	run vm console con com3
+	timeout 10 "$VM" console -w con com3 2>&1
+	echo "waited for in vain: $?"
 } | golden console
 
 # The default is the first port of comports.
