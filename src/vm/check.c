@@ -129,11 +129,23 @@ static int prestart_check(const struct checker *c)
 static int disk_missing(const struct checker *c, const struct disk *disk,
 			const char *key)
 {
+	char volume[PATH_MAX];
+	ssize_t len;
+
 	if (disk->dev != DISK_ZVOL && disk->dev != DISK_SPARSE_ZVOL)
 		return 0;
 	if (access(disk->path, F_OK) == 0 ||
 	    strncmp(disk->path, c->guest->dir, strlen(c->guest->dir)) != 0)
 		return 0;
+	len = readlink(disk->path, volume, sizeof(volume) - 1);
+	if (len > 0) {
+		volume[len] = '\0';
+		return err_set(c->err, -ENOENT,
+			       "%s:%u: %s: %s: its volume %s is not there; "
+			       "vgchange -ay makes it come if it is LVM's",
+			       c->conf->path, conf_line(c->conf, key), key,
+			       disk->path, volume);
+	}
 	return err_set(c->err, -ENOENT,
 		       "%s:%u: %s: %s: is not there; an empty disk of 20G is "
 		       "made by: truncate -s 20G %s",
@@ -237,18 +249,39 @@ static int priority_check(const struct checker *c)
 	return 0;
 }
 
+/* As byway has it: what is left out is 1, but all of them are left to it. */
+static int topology_check(const struct checker *c)
+{
+	static const char *const parts[] = {"cpu_sockets", "cpu_cores",
+					    "cpu_threads"};
+	uint64_t cpus = 0, product = 1, number;
+	bool any = false;
+
+	(void)!parse_u64(conf_get(c->conf, "cpu"), &cpus);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		const char *value = conf_get_or(c->conf, parts[i], NULL);
+
+		if (!value || parse_u64(value, &number) < 0)
+			continue;
+		product *= number;
+		any = true;
+	}
+	if (!any || product == cpus)
+		return 0;
+	return value_refuse(c, "cpu",
+			    "expected cpu_sockets times cpu_cores times "
+			    "cpu_threads");
+}
+
 static int numbers_check(const struct checker *c)
 {
 	static const struct {
 		const char *key;
 		unsigned min, max;
 	} numbers[] = {
-	    {"cpu", 1, 65535},
-	    {"cpu_sockets", 1, 65535},
-	    {"cpu_cores", 1, 65535},
-	    {"cpu_threads", 1, 65535},
-	    {"start_slot", 1, 30},
-	    {"install_slot", 1, 30},
+	    {"cpu", 1, PLAN_CPUS_MAX},	     {"cpu_sockets", 1, PLAN_CPUS_MAX},
+	    {"cpu_cores", 1, PLAN_CPUS_MAX}, {"cpu_threads", 1, PLAN_CPUS_MAX},
+	    {"start_slot", 1, 30},	     {"install_slot", 1, 30},
 	    {"ahci_device_limit", 1, 32},
 	};
 	int rc = key_require(c, "cpu", "the number of virtual CPUs");
@@ -256,7 +289,7 @@ static int numbers_check(const struct checker *c)
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(numbers); i++)
 		rc = number_check(c, numbers[i].key, numbers[i].min,
 				  numbers[i].max);
-	return rc;
+	return rc < 0 ? rc : topology_check(c);
 }
 
 int plan_check(const struct place *place, const struct guest *guest,

@@ -56,6 +56,26 @@ static int template_write(const struct place *place,
 	return conf_write_text(AT_FDCWD, path, path, template->text, err);
 }
 
+/* What killed supervisors left, before it is in the way. */
+static int guests_sweep(const struct place *place, struct err *err)
+{
+	CLEANUP_WORDS struct words names = {0};
+	int rc = place_guests(place, err, &names);
+
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP_GUEST struct guest guest = GUEST_NONE;
+		struct run_info info;
+
+		if (guest_open(place, names.word[i], NULL, &guest) == 0 &&
+		    runlock_probe(&guest, &info) == RUN_STOPPED &&
+		    guest_sweep(place, &guest))
+			printf("  * %s: removed what its killed supervisor "
+			       "had left\n",
+			       guest.name);
+	}
+	return rc;
+}
+
 static void init_failed(const char *sentence)
 {
 	say_error("%s", sentence);
@@ -85,6 +105,8 @@ int cmd_init(const struct command *cmd, const struct place *place, int argc,
 		rc = conf_write_text(AT_FDCWD, path, path, "", &err);
 	for (size_t i = 0; rc == 0 && i < guest_template_count; i++)
 		rc = template_write(place, &guest_templates[i], &err);
+	if (rc == 0)
+		rc = guests_sweep(place, &err);
 	if (rc < 0)
 		return say_error("%s", err.msg);
 	if (switch_up_all(place, &warner, init_failed) > 0)
@@ -103,9 +125,12 @@ static int option_check(const struct create_options *options, struct err *err)
 	uint64_t number;
 
 	if (options->cpu &&
-	    (parse_u64(options->cpu, &number) < 0 || number == 0))
-		return err_set(err, -EINVAL, "-c %s: expected a number of CPUs",
-			       options->cpu);
+	    (strspn(options->cpu, "0123456789") != strlen(options->cpu) ||
+	     parse_u64(options->cpu, &number) < 0 || number == 0 ||
+	     number > PLAN_CPUS_MAX))
+		return err_set(err, -EINVAL,
+			       "-c %s: expected a number of CPUs, 1 to %u",
+			       options->cpu, PLAN_CPUS_MAX);
 	if (options->memory &&
 	    (parse_size(options->memory, &number) < 0 || number == 0))
 		return err_set(err, -EINVAL,
@@ -153,6 +178,42 @@ static int text_set(char **text, const char *key, const char *value,
 	return 0;
 }
 
+/* 1 where it does not say. */
+static uint64_t conf_number(const struct conf *conf, const char *key)
+{
+	uint64_t number;
+
+	return parse_u64(conf_get_or(conf, key, "1"), &number) < 0 ? 1 : number;
+}
+
+/*
+ * Another number of CPUs than the template's: where that says how many cores
+ * they are, more or fewer in each socket. Systems take so many sockets.
+ */
+static int cpus_prepare(char **text, const struct conf *conf, const char *cpu,
+			struct err *err)
+{
+	uint64_t cpus, others = conf_number(conf, "cpu_sockets") *
+				conf_number(conf, "cpu_threads");
+	char cores[24];
+	int rc = parse_u64(cpu, &cpus);
+
+	if (rc == 0)
+		rc = text_set(text, "cpu", cpu, err);
+	if (rc < 0 || (!conf_get_or(conf, "cpu_cores", NULL) &&
+		       !conf_get_or(conf, "cpu_sockets", NULL) &&
+		       !conf_get_or(conf, "cpu_threads", NULL)))
+		return rc;
+	if (others == 0 || cpus % others)
+		return err_set(err, -EINVAL,
+			       "-c %s: %s has %llu sockets times threads, of "
+			       "which it is no multiple",
+			       cpu, conf->path, (unsigned long long)others);
+	snprintf(cores, sizeof(cores), "%llu",
+		 (unsigned long long)(cpus / others));
+	return text_set(text, "cpu_cores", cores, err);
+}
+
 /* The new guest's file from the template's text. */
 static int text_prepare(char **text, const struct conf *conf,
 			const struct create_options *options, struct err *err)
@@ -163,7 +224,7 @@ static int text_prepare(char **text, const struct conf *conf,
 	uuid_generate(value);
 	rc = text_set(text, "uuid", value, err);
 	if (rc == 0 && options->cpu)
-		rc = text_set(text, "cpu", options->cpu, err);
+		rc = cpus_prepare(text, conf, options->cpu, err);
 	if (rc == 0 && options->memory)
 		rc = text_set(text, "memory", options->memory, err);
 	if (rc == 0 && conf_get_or(conf, "network0_type", NULL)) {

@@ -51,6 +51,12 @@ struct helpers {
 	bool starting;
 };
 
+/*
+ * How long a supervisor may be busy with their end: a storage daemon may have
+ * much to write out.
+ */
+#define HELPERS_END_MS 75000u
+
 /* Zeroed is empty; helpers_destroy() accepts that. */
 void helpers_init(struct helpers *helpers, struct evloop *loop,
 		  const struct guest *guest, const struct runas *user,

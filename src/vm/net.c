@@ -26,6 +26,18 @@ bool link_exists(const char *name)
 	return netlink_name_valid(name) && if_nametoindex(name) != 0;
 }
 
+bool link_is_tap(const char *name)
+{
+	CLEANUP_NETLINK_STATE struct netlink_state state = {0};
+	CLEANUP_NETLINK struct netlink *net = NULL;
+	const struct netlink_link *link;
+
+	if (netlink_open(NULL, &net) < 0 || netlink_read(net, NULL, &state) < 0)
+		return false;
+	link = netlink_find(&state, name);
+	return link && strcmp(link->kind, "tun") == 0;
+}
+
 int link_mtu(const char *name, unsigned *ret_mtu)
 {
 	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -19,6 +19,7 @@
 #include "vm/words.h"
 
 bool link_exists(const char *name);
+bool link_is_tap(const char *name);
 MUST_CHECK int link_mtu(const char *name, unsigned *ret_mtu);
 
 /* `name` NULL: the first free tapN. */

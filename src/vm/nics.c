@@ -104,10 +104,11 @@ static void switch_warn(void *ctx, const char *text)
 static int tap_attach(struct supervisor *sup, const char *tap, const char *name,
 		      struct err *err)
 {
+	CLEANUP_SWITCH_STORE struct switch_store store = SWITCH_STORE_NONE;
 	const struct warner warner = {switch_warn, sup};
 	struct vswitch sw;
 	unsigned mtu;
-	int rc = switch_use(&sup->place, name, &warner, err, &sw);
+	int rc = switch_use(&sup->place, name, &warner, err, &store, &sw);
 
 	if (rc == -ENODEV)
 		logfile_event(&sup->log, "failed to find virtual switch '%s'",
@@ -161,23 +162,40 @@ static int tap_make(struct supervisor *sup, unsigned n, struct err *err)
 	return tap_up(tap, err);
 }
 
+/* A tap that somebody else has made, and keeps. */
+static int tap_use(struct supervisor *sup, unsigned n, const char *tap,
+		   struct err *err)
+{
+	const char *net = conf_get(sup->conf, "network%u_switch", n);
+	int rc;
+
+	if (!link_exists(tap))
+		return err_set(err, -ENODEV,
+			       "%s: network%u_device=\"%s\": this host has no "
+			       "such network interface",
+			       sup->conf->path, n, tap);
+	logfile_event(&sup->log, "initialising network device %s", tap);
+	if (!net || !net[0])
+		return 0;
+	/* A host's own card would lose its network. */
+	if (!link_is_tap(tap))
+		return err_set(err, -EINVAL,
+			       "%s: network%u_device=\"%s\": is no tap; 'vm "
+			       "switch add %s %s' makes it the switch's port",
+			       sup->conf->path, n, tap, net, tap);
+	rc = tap_attach(sup, tap, net, err);
+	return rc < 0 ? err_prefix(err, "network%u", n) : 0;
+}
+
 static int nic_make(struct supervisor *sup, unsigned n, struct err *err)
 {
 	const char *device = conf_get(sup->conf, "network%u_device", n);
 
 	if (!device || !device[0])
 		return tap_make(sup, n, err);
-	if (strcmp(device, "slirp") != 0 && strncmp(device, "slirp,", 6) != 0) {
-		if (!link_exists(device))
-			return err_set(
-			    err, -ENODEV,
-			    "%s: network%u_device=\"%s\": this host has no "
-			    "such network interface",
-			    sup->conf->path, n, device);
-		logfile_event(&sup->log, "initialising network device %s",
-			      device);
-	}
 	words_add(&sup->nics, "%s", device);
+	if (strcmp(device, "slirp") != 0 && strncmp(device, "slirp,", 6) != 0)
+		return tap_use(sup, n, device, err);
 	return 0;
 }
 
@@ -233,6 +251,34 @@ void guest_remove_traces(const struct guest *guest)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unlinkat(guest->dirfd, names[i], 0);
 	remove_virt_consoles(guest);
+}
+
+bool guest_sweep(const struct place *place, const struct guest *guest)
+{
+	struct supervisor sup = {.guest = *guest, .log = LOGFILE_NONE};
+	CLEANUP_WORDS struct words taps = {0};
+	struct runlock lock = RUNLOCK_NONE;
+	struct run_info left;
+	struct err err = {0};
+
+	taps_find(guest->name, &taps);
+	if (taps.count == 0 && faccessat(guest->dirfd, "console", F_OK, 0) < 0)
+		return false;
+	if (guest_check_owner(place, guest, &err) < 0 ||
+	    runlock_take(guest, &err, &lock, &left) < 0)
+		return false;
+	/* It is told without the log, too. */
+	(void)!logfile_open(&sup.log, guest->dirfd, "vm-bhyve.log", 0644, true,
+			    &err);
+	supervisor_remove_left(&sup, &left);
+	supervisor_clear(place, guest);
+	logfile_close(&sup.log);
+	/* Devices to give back stand in it, see vm passthru release. */
+	if (left.managed[0])
+		runlock_close(&lock);
+	else
+		runlock_drop(&lock);
+	return true;
 }
 
 void supervisor_remove_left(struct supervisor *sup, const struct run_info *left)

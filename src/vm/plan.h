@@ -22,6 +22,7 @@
 #define PLAN_NICS_MAX	  64u
 #define PLAN_PASSTHRU_MAX 64u
 #define PLAN_COMS	  4u
+#define PLAN_CPUS_MAX	  65535u
 
 /*
  * One function of the host as the guest is to have it; claims_take() makes

@@ -25,6 +25,17 @@ static bool is_address(const char *host)
 	       inet_pton(AF_INET6, host, binary) == 1;
 }
 
+/* In brackets, too, as bhyve wants an IPv6 address. */
+static void host_copy(char dst[SCREEN_HOST_MAX], const char *host)
+{
+	size_t len = strlen(host);
+	bool brackets = len > 2 && host[0] == '[' && host[len - 1] == ']' &&
+			strchr(host, ':');
+
+	snprintf(dst, SCREEN_HOST_MAX, "%.*s", (int)(brackets ? len - 2 : len),
+		 brackets ? host + 1 : host);
+}
+
 static int host_parse(const struct conf *conf, struct err *err,
 		      struct screen *screen)
 {
@@ -34,14 +45,14 @@ static int host_parse(const struct conf *conf, struct err *err,
 	if (!host)
 		host = SCREEN_HOST;
 	screen->is_unix = host[0] == '/';
-	if ((!screen->is_unix && !is_address(host)) ||
+	host_copy(screen->host, host);
+	if ((!screen->is_unix && !is_address(screen->host)) ||
 	    strlen(host) >= sizeof(screen->host) || strchr(host, ','))
 		return key_refuse(conf, "graphics_listen",
 				  "expected an IP address of this host such "
-				  "as 127.0.0.1, 0.0.0.0 for all, or the path "
-				  "of a unix socket",
+				  "as 127.0.0.1, 0.0.0.0 or :: for all, or "
+				  "the path of a unix socket",
 				  err);
-	strcpy(screen->host, host);
 	return 0;
 }
 
@@ -103,6 +114,10 @@ int screen_parse(const struct conf *conf, struct err *err,
 	struct screen screen = {.on = conf_bool(conf, "graphics", false)};
 	int rc;
 
+	if (!screen.on) {
+		*ret_screen = screen;
+		return 0;
+	}
 	screen.wait = strcmp(wait, "auto") == 0 ? SCREEN_WAIT_AUTO
 		      : conf_text_is_no(wait)	? SCREEN_WAIT_NO
 						: SCREEN_WAIT_YES;

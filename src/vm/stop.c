@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "vm/cmd.h"
 #include "vm/control.h"
+#include "vm/helpers.h"
 #include "vm/runlock.h"
+#include "vm/supervisor.h"
 
 #define STOP_TIMEOUT_S 90u
 #define AGAIN_MS       1000u
@@ -32,7 +34,11 @@ static int running_open(const struct place *place, const char *name,
 	case RUN_STARTING:
 		return 0;
 	case RUN_STOPPED:
-		return say_error("%s: not running", name);
+		return say_error("%s: not running%s", name,
+				 guest_sweep(place, guest)
+				     ? "; what its killed supervisor had left "
+				       "is removed"
+				     : "");
 	case RUN_LOCKED:
 		return say_error("%s: locked by host %s", name,
 				 info->host[0] ? info->host : "(unknown)");
@@ -301,9 +307,14 @@ static int down_make_sure(const struct guest *guest, struct run_info *info)
 	snprintf(why, sizeof(why),
 		 "%s: byway (pid %d) was told and is still there after %u s",
 		 guest->name, (int)info->byway.pid, SETTLE_MS / 1000);
-	if (power_cut(guest, info, why) != 0)
+	if (info->byway.pid && power_cut(guest, info, why) != 0)
 		return 1;
-	if (down_wait(info) == 0)
+	if (!info->byway.pid) {
+		printf("%s: off; what it wrote to its disks is on its way\n",
+		       guest->name);
+		fflush(stdout);
+	}
+	if (proc_wait_gone(info->supervisor, HELPERS_END_MS) == 0)
 		return 0;
 	return say_error("%s: its supervisor (pid %d) is still there",
 			 guest->name, (int)info->supervisor.pid);

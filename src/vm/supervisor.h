@@ -166,6 +166,12 @@ const struct helpers_ops *supervisor_helper_ops(void);
 /* Takes away what killed helpers and consoles of a guest left on the host. */
 void supervisor_clear(const struct place *place, const struct guest *guest);
 
+/*
+ * Takes away all that a killed supervisor left, where nothing runs: true when
+ * there was something. (A start does so as well.)
+ */
+bool guest_sweep(const struct place *place, const struct guest *guest);
+
 /* Removes sockets and marker files of a run, not its logs. */
 void guest_remove_traces(const struct guest *guest);
 

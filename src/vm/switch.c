@@ -188,7 +188,7 @@ static int switch_edit(const struct command *cmd, const struct place *place,
 	if (optind + 2 != argc)
 		return say_usage(cmd, "%s: expected two arguments", cmd->name);
 	if (switch_store_open(place, &err, &store) < 0 ||
-	    vswitch_load(&store, argv[optind], &err, &old) < 0)
+	    vswitch_read(&store, argv[optind], &err, &old) < 0)
 		return say_error("%s", err.msg);
 	want = old;
 	if (edit(&want, argv[optind + 1], &err) < 0)

@@ -89,7 +89,13 @@ MUST_CHECK int switch_store_open(const struct place *place, struct err *err,
 void switch_store_close(struct switch_store *store);
 void switch_store_names(const struct switch_store *store, struct words *names);
 bool switch_store_has(const struct switch_store *store, const char *name);
-/* -ENOENT, naming one that is near, when there is none of this name. */
+/*
+ * -ENOENT, naming one that is near, when there is none of this name.
+ * vswitch_read() also takes settings that do not go together, for a command
+ * that is to mend them.
+ */
+MUST_CHECK int vswitch_read(const struct switch_store *store, const char *name,
+			    struct err *err, struct vswitch *ret_sw);
 MUST_CHECK int vswitch_load(const struct switch_store *store, const char *name,
 			    struct err *err, struct vswitch *ret_sw);
 MUST_CHECK int switch_store_save(struct switch_store *store,
@@ -228,10 +234,12 @@ void switch_nat_range(const struct netlink_addr *addr, uint32_t *ret_first,
 /*
  * The bridge for a guest's network card: of a configured switch, brought up
  * if it is not; else a bridge of the host called "vm-NAME" or "NAME".
- * -ENODEV when there is neither.
+ * -ENODEV when there is neither. The switch stays as it is until the caller
+ * closes *ret_store, which he does once the card is on it.
  */
 MUST_CHECK int switch_use(const struct place *place, const char *name,
 			  const struct warner *warner, struct err *err,
+			  struct switch_store *ret_store,
 			  struct vswitch *ret_sw);
 /* Brings all switches up; says what does not work. Number of failures. */
 unsigned switch_up_all(const struct place *place, const struct warner *warner,

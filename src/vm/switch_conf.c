@@ -142,13 +142,23 @@ static int addr_parse(const char *text, struct netlink_addr *ret_addr)
 	return 0;
 }
 
+static bool addr_is_host6(const uint8_t *bytes)
+{
+	static const uint8_t none[15];
+	bool multicast = bytes[0] == 0xff;
+	/* Of its link alone: each interface has one, made by the kernel. */
+	bool link_local = bytes[0] == 0xfe && bytes[1] >> 6 == 2;
+
+	return !multicast && !link_local && memcmp(bytes, none, 15) != 0;
+}
+
 /* Can a host have this address in its network? */
 static bool addr_is_host(const struct netlink_addr *addr)
 {
 	uint32_t host, mask;
 
 	if (addr->family == AF_INET6)
-		return addr->bytes[0] != 0xff; /* multicast */
+		return addr_is_host6(addr->bytes);
 	memcpy(&host, addr->bytes, sizeof(host));
 	host = ntohl(host);
 	mask = 0xffffffffu >> (addr->prefix % 32);
@@ -170,7 +180,7 @@ int vswitch_set_addr(struct vswitch *sw, const char *text, struct err *err)
 			       text);
 	if (!addr_is_host(&addr))
 		return err_set(err, -EINVAL,
-			       "%s: no host can have this address; expected "
+			       "%s: no address for a switch; expected "
 			       "one inside the network, such as 10.0.0.1/24",
 			       text);
 	if (addr.family == AF_INET)
@@ -423,7 +433,8 @@ static int ports_set(struct vswitch *sw, const char *text, struct err *err)
 	words_split(&ports, text);
 	rc = words_check(&ports, err);
 	for (size_t i = 0; rc == 0 && i < ports.count; i++)
-		rc = vswitch_add_port(sw, ports.word[i], err);
+		if (!vswitch_has_port(sw, ports.word[i]))
+			rc = vswitch_add_port(sw, ports.word[i], err);
 	return rc;
 }
 
@@ -457,7 +468,7 @@ static const struct {
     {"nat", nat_set},
 };
 
-int vswitch_load(const struct switch_store *store, const char *name,
+int vswitch_read(const struct switch_store *store, const char *name,
 		 struct err *err, struct vswitch *ret_sw)
 {
 	struct vswitch sw;
@@ -477,11 +488,19 @@ int vswitch_load(const struct switch_store *store, const char *name,
 			return err_prefix(err, "%s: %s_%s", store->path,
 					  settings[i].key, name);
 	}
-	rc = vswitch_check(&sw, err);
-	if (rc < 0)
-		return err_prefix(err, "%s", store->path);
 	*ret_sw = sw;
 	return 0;
+}
+
+int vswitch_load(const struct switch_store *store, const char *name,
+		 struct err *err, struct vswitch *ret_sw)
+{
+	int rc = vswitch_read(store, name, err, ret_sw);
+
+	if (rc < 0)
+		return rc;
+	rc = vswitch_check(ret_sw, err);
+	return rc < 0 ? err_prefix(err, "%s", store->path) : 0;
 }
 
 /* A text that is changed step by step; NULL once memory ran out. */

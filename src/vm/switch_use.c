@@ -70,17 +70,16 @@ static int unknown_say(const char *name, const struct words *names,
 
 int switch_use(const struct place *place, const char *name,
 	       const struct warner *warner, struct err *err,
-	       struct vswitch *ret_sw)
+	       struct switch_store *ret_store, struct vswitch *ret_sw)
 {
-	CLEANUP_SWITCH_STORE struct switch_store store = SWITCH_STORE_NONE;
 	CLEANUP_WORDS struct words names = {0};
 	struct vswitch sw;
-	int rc = switch_store_read(place, err, &store);
+	int rc = switch_store_read(place, err, ret_store);
 
 	if (rc < 0)
 		return rc;
-	switch_store_names(&store, &names);
-	switch_store_close(&store);
+	switch_store_names(ret_store, &names);
+	switch_store_close(ret_store);
 	rc = words_check(&names, err);
 	if (rc == 0 && !words_contain(&names, name)) {
 		rc = bridge_of_host(name, err, ret_sw);
@@ -88,9 +87,9 @@ int switch_use(const struct place *place, const char *name,
 	}
 	/* Guests that start together bring their switch up one by one. */
 	if (rc == 0)
-		rc = switch_store_open(place, err, &store);
+		rc = switch_store_open(place, err, ret_store);
 	if (rc == 0)
-		rc = vswitch_load(&store, name, err, &sw);
+		rc = vswitch_load(ret_store, name, err, &sw);
 	if (rc == 0)
 		rc = sync_tolerant(place, warner, &sw, err);
 	if (rc == 0)

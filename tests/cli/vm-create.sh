@@ -34,6 +34,8 @@ modes() {
 	run vm create -t none other
 	run vm create -s much other
 	run vm create -c none other
+	run vm create -c 0x4 other
+	run vm create -c 70000 other
 	run vm create -m 0 other
 	run vm create -i image other
 	run vm create -d tank other
@@ -56,6 +58,23 @@ modes() {
 	VM_DIR=relative run vm list
 	VM_CONF=$T/absent run vm list
 } | golden create-errors
+
+# Another number of CPUs than a template's that says how they are made up.
+{
+	for cpus in 2 6; do
+		"$VM" create -t windows -c $cpus win$cpus >/dev/null 2>&1
+		grep '^cpu' "$VM_DIR/win$cpus/win$cpus.conf"
+		"$VM" destroy -f win$cpus
+	done
+	printf '%s\n' 'loader=linux' 'linux_kernel=/dev/null' 'cpu=4' \
+		'cpu_sockets=2' 'cpu_threads=2' >"$VM_DIR/.templates/two.conf"
+	run vm create -t two -c 6 other
+	run vm create -t two -c 8 two
+	grep '^cpu' "$VM_DIR/two/two.conf"
+	sed -i 's/^cpu=.*/cpu=6/' "$VM_DIR/two/two.conf"
+	run vm start two 2>&1 | grep '^  !'
+	rm -r "$VM_DIR/two"
+} | golden create-cpus
 
 printf 'vm_dir="%s"\n' "$VM_DIR" >"$VM_CONF"
 (unset VM_DIR && "$VM" list) | golden create-by-vm-conf

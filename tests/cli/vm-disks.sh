@@ -81,6 +81,16 @@ echo 'vm_lvm_thin="vg0/thin"' >"$VM_CONF"
 : >"$VM_CONF"
 rm "$T/calls"
 
+# A volume that is not active: nothing is to be made in its place.
+guest inactive <<-'END'
+	disk0_type="virtio-blk"
+	disk0_name="disk0"
+	disk0_dev="sparse-zvol"
+END
+ln -s "$VM_DEV_DIR/vg0/byway-inactive-disk0" "$VM_DIR/inactive/disk0"
+"$VM" start inactive 2>&1 | grep '^  !' | golden disks-inactive
+rm -r "$VM_DIR/inactive"
+
 # ZFS, whose data set is the place.
 program zfs <<-'END'
 	case "$1 $2" in
@@ -262,6 +272,20 @@ END
 	attempt 'never ready'
 	: >"$VM_CONF"
 } 2>&1 | golden disks-image-bad
+
+# One that has much to write out: the guest is off, and so it is said.
+program qemu-storage-daemon <<-'END'
+	echo '{"QMP": {}}'
+	trap 'sleep 12; exit 0' TERM
+	while :; do sleep 0.05; done
+END
+fake image <<-'END'
+	say running
+	forever
+END
+"$VM" start image >/dev/null
+run vm poweroff -f image | golden disks-image-slow
+no_traces image || failed 'traces after a slow daemon'
 
 # A daemon that is lost is told, and there again in the next run.
 program qemu-storage-daemon <<-'END'

@@ -34,6 +34,7 @@ guest net <<-'END'
 	network1_mac="58:9c:fc:01:02:04"
 	network2_type="virtio-net"
 	network2_device="fixed0"
+	network2_switch="public"
 	network2_mac="58:9c:fc:01:02:05"
 	network3_type="virtio-net"
 	network3_mac="58:9c:fc:01:02:06"
@@ -104,6 +105,29 @@ rm "$VM_DIR/net/run.lock"
 check 'killed, without lock file: next start' wait_for 5 start
 "$VM" stop -w 20 net >/dev/null
 links | golden net-end
+
+# A stop clears up after it, too, and the next start has nothing to do.
+"$VM" start net >/dev/null 2>&1
+kill -9 "$(supervisor_of net)" "$(byway_of net)"
+swept() {
+	"$VM" stop net 2>&1 | grep 'left is removed'
+}
+{
+	wait_for 5 swept
+	run vm stop net
+	links
+} | golden net-swept
+no_traces net || failed 'traces after a kill and a stop'
+
+# What is no tap stays off the switch.
+ip link add card type bridge
+sed -i 's/"fixed0"/"card"/' "$VM_DIR/net/net.conf"
+{
+	run vm start net 2>&1 | grep -v '^  \*'
+	links
+} | golden net-no-tap
+sed -i 's/"card"/"fixed0"/' "$VM_DIR/net/net.conf"
+ip link del card
 
 # A name that is taken is refused, and what was made before is removed.
 ip tuntap add dev named mode tap

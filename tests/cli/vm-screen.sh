@@ -154,6 +154,14 @@ attempt() {
 		graphics="yes"
 		graphics_listen="localhost"
 	END
+	attempt 'address in brackets' <<-'END'
+		graphics="yes"
+		graphics_listen="[::1]"
+	END
+	attempt 'address of a screen that is off' <<-'END'
+		graphics="no"
+		graphics_listen="localhost"
+	END
 	attempt 'address of another host' <<-'END'
 		graphics="yes"
 		graphics_listen="192.0.2.1"

@@ -82,6 +82,8 @@ system_conf >>before
 	run vm switch create -n 4095 one
 	run vm switch create -a 10.0.0.0/24 one
 	run vm switch create -a 10.5.0.1/24 one
+	run vm switch create -a fe80::1/64 one
+	run vm switch create -a ::1/128 one
 	run vm switch create -t vale one
 	run vm switch create -t netgraph one
 	run vm switch create -t vxlan -i eth2 -n 5 one
@@ -244,6 +246,20 @@ check 'a guest without its switch leaves nothing' no_traces web
 	system_conf
 	shape
 } | golden switch-destroy
+
+# Settings that do not go together, as of a file from elsewhere: what is said
+# to be the cure is one. A port twice is one port.
+{
+	printf '%s\n' 'switch_list="odd twice"' 'type_odd="standard"' \
+		'nat_odd="yes"' 'ports_odd="eth2"' 'type_twice="standard"' \
+		'ports_twice="eth1 eth1"' >"$VM_DIR/.config/system.conf"
+	run vm init
+	run vm switch nat odd off
+	run vm switch list
+	run vm switch destroy odd
+	run vm switch destroy twice
+	system_conf
+} | golden switch-odd
 
 # The file cannot be written: the host is as before.
 mount --bind "$VM_DIR/.config" "$VM_DIR/.config"

@@ -21,13 +21,23 @@ static int screen_of(struct fixture *f, const char *text, struct screen *screen)
 	return screen_parse(f->conf, &f->err, screen);
 }
 
+/* The same of a screen that is on. */
+static int on_screen_of(struct fixture *f, const char *text,
+			struct screen *screen)
+{
+	char all[256];
+
+	snprintf(all, sizeof(all), "%sgraphics=yes\n", text);
+	return screen_of(f, all, screen);
+}
+
 static void expect_address(struct fixture *f, const char *text,
 			   const char *address, bool local)
 {
 	char buf[SCREEN_ADDRESS_MAX];
 	struct screen screen;
 
-	if (screen_of(f, text, &screen) < 0)
+	if (on_screen_of(f, text, &screen) < 0)
 		fail_msg("%s: %s", text, f->err.msg);
 	screen_address(&screen, buf);
 	assert_string_equal(buf, address);
@@ -38,7 +48,7 @@ static void refuse(struct fixture *f, const char *text, const char *sentence)
 {
 	struct screen screen;
 
-	assert_int_equal(screen_of(f, text, &screen), -EINVAL);
+	assert_int_equal(on_screen_of(f, text, &screen), -EINVAL);
 	expect_err(f, sentence);
 }
 
@@ -59,6 +69,12 @@ static void test_keys(void **state)
 		       "[::1]:65535", true);
 	expect_address(f, "graphics_port=5900\ngraphics_listen=::\n",
 		       "[::]:5900", false);
+	/* As bhyve has it. */
+	expect_address(f, "graphics_port=5900\ngraphics_listen=[::1]\n",
+		       "[::1]:5900", true);
+	/* A screen that is off keeps nobody from starting. */
+	assert_int_equal(
+	    screen_of(f, "graphics=no\ngraphics_listen=x\n", &screen), 0);
 	expect_address(f, "graphics_listen=/run/x:1.sock\n", "/run/x:1.sock",
 		       true);
 	assert_int_equal(screen_of(f,
@@ -70,7 +86,7 @@ static void test_keys(void **state)
 	assert_int_equal(screen.width, 1920);
 	assert_int_equal(screen.height, 1080);
 	assert_int_equal(screen.wait, SCREEN_WAIT_NO);
-	assert_int_equal(screen_of(f, "graphics_wait=yes\n", &screen), 0);
+	assert_int_equal(on_screen_of(f, "graphics_wait=yes\n", &screen), 0);
 	assert_int_equal(screen.wait, SCREEN_WAIT_YES);
 }
 
@@ -81,8 +97,8 @@ static void test_bad_keys(void **state)
 	    "3841x480", "640x479",  "640x2161",	  "-1x480",
 	    "+640x480", " 640x480", "640X480",	  "640x 480"};
 	static const char *const ports[] = {"0", "65536", "0x10", "-1", "x"};
-	static const char *const hosts[] = {"localhost", "127.0.0", "::g",
-					    "/run/a,b"};
+	static const char *const hosts[] = {"localhost", "127.0.0",	"::g",
+					    "/run/a,b",	 "[127.0.0.1]", "[::1"};
 	struct fixture *f = *state;
 	char text[64], sentence[256];
 
@@ -106,8 +122,8 @@ static void test_bad_keys(void **state)
 		snprintf(text, sizeof(text), "graphics_listen=%s\n", hosts[i]);
 		snprintf(sentence, sizeof(sentence),
 			 "F:1: graphics_listen=\"%s\": expected an IP address "
-			 "of this host such as 127.0.0.1, 0.0.0.0 for all, or "
-			 "the path of a unix socket",
+			 "of this host such as 127.0.0.1, 0.0.0.0 or :: for "
+			 "all, or the path of a unix socket",
 			 hosts[i]);
 		refuse(f, text, sentence);
 	}
