@@ -167,6 +167,16 @@ static void bytes_print(const char *name, uint64_t bytes)
 	printf("  %s: %" PRIu64 " (%.3f%c)\n", name, bytes, shown, units[unit]);
 }
 
+static void addr_print(const char *name, const struct netlink_addr *addr)
+{
+	char text[NETLINK_ADDR_TEXT];
+
+	if (!addr->family)
+		return;
+	netlink_addr_format(addr, text);
+	printf("  %s: %s\n", name, text);
+}
+
 static void settings_print(const struct vswitch *sw)
 {
 	char ports[SWITCH_PORTS_MAX * IFNAMSIZ];
@@ -180,6 +190,10 @@ static void settings_print(const struct vswitch *sw)
 		printf("  vlan: -\n");
 	ports_format(sw, ports, sizeof(ports));
 	printf("  physical-ports: %s\n", manual ? "n/a" : ports);
+	addr_print("address", &sw->addr);
+	addr_print("address6", &sw->addr6);
+	if (sw->mtu)
+		printf("  mtu: %u\n", sw->mtu);
 	if (sw->is_private)
 		printf("  private: yes\n");
 }
