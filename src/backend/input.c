@@ -2,13 +2,13 @@
 /*
  * The input hub; the contract is in input.h.
  *
- * Locking: `lock` guards everything and is never held while a sink is called,
- * as a sink takes its device's lock: sinks are asked before, and told after.
+ * Locking: `lock` guards everything, from the choice of a sink to the end of
+ * the last call into it. So a removal comes before or after a whole event, and
+ * who holds the lock may call every sink he finds here.
  */
 #include "backend/input.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #define KEYS 256u
 
@@ -20,13 +20,6 @@ struct input_hub {
 	bool down[KEYS];
 	const struct input_sink *mouse; /* that has the buttons below */
 	struct input_pointer last;
-};
-
-/* Keys to let go of on one sink. */
-struct releases {
-	const struct input_sink *sink;
-	unsigned count;
-	uint8_t key[KEYS];
 };
 
 int input_hub_create(struct input_hub **ret_hub)
@@ -92,18 +85,15 @@ static bool serves(const struct input_sink *sink, bool pointer)
 	return pointer ? sink->pointer != NULL : sink->key != NULL;
 }
 
-/* The last active one, else the first; NULL when there is none. */
-static const struct input_sink *choose(struct input_hub *hub, bool pointer)
+/* The last active one, else the first; NULL when there is none. Lock held. */
+static const struct input_sink *choose(const struct input_hub *hub,
+				       bool pointer)
 {
-	const struct input_sink *copy[INPUT_SINKS_MAX], *first = NULL;
-	unsigned i;
+	const struct input_sink *first = NULL;
+	unsigned i = hub->sinks;
 
-	pthread_mutex_lock(&hub->lock);
-	i = hub->sinks;
-	memcpy(copy, hub->sink, sizeof(copy));
-	pthread_mutex_unlock(&hub->lock);
 	while (i-- > 0) {
-		const struct input_sink *sink = copy[i];
+		const struct input_sink *sink = hub->sink[i];
 
 		if (!serves(sink, pointer))
 			continue;
@@ -116,83 +106,74 @@ static const struct input_sink *choose(struct input_hub *hub, bool pointer)
 
 /* ---- keys ---- */
 
-static void collect_releases(struct input_hub *hub, struct releases *ret)
+/* Lock held. */
+static void release_keys(struct input_hub *hub)
 {
+	const struct input_sink *sink = hub->keyboard;
 	unsigned i;
 
-	ret->sink = hub->keyboard;
-	ret->count = 0;
-	for (i = 0; i < KEYS; i++) {
+	for (i = 0; sink && i < KEYS; i++) {
 		if (hub->down[i])
-			ret->key[ret->count++] = (uint8_t)i;
+			sink->key(sink->ctx, (uint8_t)i, false);
 		hub->down[i] = false;
 	}
-}
-
-static void say_releases(const struct releases *releases)
-{
-	unsigned i;
-
-	for (i = 0; releases->sink && i < releases->count; i++)
-		releases->sink->key(releases->sink->ctx, releases->key[i],
-				    false);
 }
 
 void input_key(struct input_hub *hub, uint8_t key, bool down)
 {
 	const struct input_sink *sink;
-	struct releases releases = {0};
 	bool tell;
 
 	if (!hub)
 		return;
-	sink = choose(hub, false);
 	pthread_mutex_lock(&hub->lock);
+	sink = choose(hub, false);
 	if (sink != hub->keyboard)
-		collect_releases(hub, &releases);
+		release_keys(hub);
 	hub->keyboard = sink;
 	/* A release belongs to who saw the press; presses may repeat. */
 	tell = sink && (down || hub->down[key]);
 	hub->down[key] = sink && down;
-	pthread_mutex_unlock(&hub->lock);
-	say_releases(&releases);
 	if (tell)
 		sink->key(sink->ctx, key, down);
+	pthread_mutex_unlock(&hub->lock);
 }
 
 void input_release_all(struct input_hub *hub)
 {
-	struct releases releases = {0};
-
 	if (!hub)
 		return;
 	pthread_mutex_lock(&hub->lock);
-	collect_releases(hub, &releases);
+	release_keys(hub);
 	pthread_mutex_unlock(&hub->lock);
-	say_releases(&releases);
 }
 
 /* ---- pointer ---- */
 
+/* Lock held. */
+static void release_buttons(const struct input_hub *hub)
+{
+	const struct input_sink *sink = hub->mouse;
+	const struct input_pointer let_go = {.x = hub->last.x,
+					     .y = hub->last.y};
+
+	if (sink && hub->last.buttons)
+		sink->pointer(sink->ctx, &let_go);
+}
+
 void input_pointer(struct input_hub *hub, const struct input_pointer *event)
 {
-	const struct input_sink *sink, *old = NULL;
-	struct input_pointer let_go = {0};
+	const struct input_sink *sink;
 
 	if (!hub)
 		return;
-	sink = choose(hub, true);
 	pthread_mutex_lock(&hub->lock);
-	if (sink != hub->mouse && hub->mouse && hub->last.buttons) {
-		old = hub->mouse;
-		let_go.x = hub->last.x;
-		let_go.y = hub->last.y;
-	}
+	sink = choose(hub, true);
+	if (sink != hub->mouse)
+		release_buttons(hub);
 	hub->mouse = sink;
 	hub->last = *event;
-	pthread_mutex_unlock(&hub->lock);
-	if (old)
-		old->pointer(old->ctx, &let_go);
 	if (sink)
 		sink->pointer(sink->ctx, event);
+	pthread_mutex_unlock(&hub->lock);
 }

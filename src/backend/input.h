@@ -11,9 +11,10 @@
  *
  * A key that is down when its sink changes is released on the old sink.
  *
- * Threads: any; sinks are called on the thread of the event, without a lock
- * of the hub held, and take their own device's lock. Adding and removing
- * before and after the vCPUs run.
+ * Threads: any. Sinks are called on the thread of the event, one event after
+ * the other, and take their own device's lock: a sink never calls the hub, and
+ * nobody calls it with a lock that a sink takes. Sinks may be removed while
+ * events come: a viewer of the screen may outlive a device.
  * Limits: INPUT_SINKS_MAX sinks.
  */
 #ifndef BACKEND_INPUT_H
@@ -59,6 +60,7 @@ void input_hub_destroy(struct input_hub *hub); /* NULL allowed */
 
 /* -ENOSPC. The sink is borrowed until it is removed. NULL hub: nothing. */
 MUST_CHECK int input_add(struct input_hub *hub, const struct input_sink *sink);
+/* Waits for a call that is in progress; the sink is not called afterwards. */
 void input_remove(struct input_hub *hub, const struct input_sink *sink);
 
 void input_key(struct input_hub *hub, uint8_t key, bool down);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tests of the input hub: which sink gets what, and what is let go of. */
+/*
+ * Tests of the input hub: which sink gets what, what is let go of, and what a
+ * removal waits for.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <string.h>
 
 #include "backend/input.h"
@@ -252,6 +256,174 @@ static void sinks_are_limited(void **state UNUSED)
 	input_hub_destroy(hub);
 }
 
+/* ---- removed while an event is on its way ---- */
+
+enum moment {
+	PRESSED,
+	RELEASED,
+	MOVED,
+	ASKED,
+};
+
+/*
+ * A sink that is removed by another thread in the middle of a call into it. It
+ * goes on when that thread waits for the hub, or, as it should not, is done.
+ */
+struct leaver {
+	struct input_sink sink;
+	struct input_hub *hub;
+	enum moment due;
+	pthread_t thread;
+	bool leaving;
+	bool left_early; /* the removal did not wait for the call */
+
+	/* Locking: lock guards the rest. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool waits, gone;
+};
+
+static _Thread_local struct leaver *removing;
+
+static void note(struct leaver *leaver, bool *what)
+{
+	pthread_mutex_lock(&leaver->lock);
+	*what = true;
+	pthread_cond_signal(&leaver->changed);
+	pthread_mutex_unlock(&leaver->lock);
+}
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	struct leaver *leaver = removing;
+
+	if (leaver) {
+		if (pthread_mutex_trylock(mutex) == 0)
+			return 0;
+		removing = NULL;
+		note(leaver, &leaver->waits);
+	}
+	return __real_pthread_mutex_lock(mutex);
+}
+
+static void *remove_it(void *ctx)
+{
+	struct leaver *leaver = ctx;
+
+	removing = leaver;
+	input_remove(leaver->hub, &leaver->sink);
+	removing = NULL;
+	note(leaver, &leaver->gone);
+	return NULL;
+}
+
+static void leave_if_due(struct leaver *leaver, enum moment now)
+{
+	if (leaver->leaving || now != leaver->due)
+		return;
+	leaver->leaving = true;
+	assert_int_equal(
+	    pthread_create(&leaver->thread, NULL, remove_it, leaver), 0);
+	pthread_mutex_lock(&leaver->lock);
+	while (!leaver->waits && !leaver->gone)
+		pthread_cond_wait(&leaver->changed, &leaver->lock);
+	leaver->left_early = leaver->gone;
+	pthread_mutex_unlock(&leaver->lock);
+}
+
+static bool leaver_active(void *ctx)
+{
+	leave_if_due(ctx, ASKED);
+	return true;
+}
+
+static void leaver_key(void *ctx, uint8_t key UNUSED, bool down)
+{
+	leave_if_due(ctx, down ? PRESSED : RELEASED);
+}
+
+static void leaver_pointer(void *ctx, const struct input_pointer *e UNUSED)
+{
+	leave_if_due(ctx, MOVED);
+}
+
+static struct leaver *add_leaver(enum moment due)
+{
+	struct leaver *leaver = calloc(1, sizeof(*leaver));
+
+	assert_non_null(leaver);
+	leaver->hub = make_hub();
+	leaver->due = due;
+	leaver->sink = (struct input_sink){.active = leaver_active,
+					   .key = leaver_key,
+					   .pointer = leaver_pointer,
+					   .ctx = leaver};
+	pthread_mutex_init(&leaver->lock, NULL);
+	pthread_cond_init(&leaver->changed, NULL);
+	assert_int_equal(input_add(leaver->hub, &leaver->sink), 0);
+	return leaver;
+}
+
+/* Frees it as its device would; what comes then is not for it. */
+static void expect_left(struct leaver *leaver)
+{
+	struct input_hub *hub = leaver->hub;
+	struct input_pointer at = {.x = 9};
+
+	assert_true(leaver->leaving);
+	assert_int_equal(pthread_join(leaver->thread, NULL), 0);
+	assert_false(leaver->left_early);
+	pthread_cond_destroy(&leaver->changed);
+	pthread_mutex_destroy(&leaver->lock);
+	free(leaver);
+	input_key(hub, 0x1e, false);
+	input_pointer(hub, &at);
+	input_release_all(hub);
+	input_hub_destroy(hub);
+}
+
+static void a_removal_waits_for_a_key(void **state UNUSED)
+{
+	struct leaver *leaver = add_leaver(PRESSED);
+
+	input_key(leaver->hub, 0x1e, true);
+	expect_left(leaver);
+}
+
+static void a_removal_waits_for_a_move(void **state UNUSED)
+{
+	struct leaver *leaver = add_leaver(MOVED);
+	struct input_pointer at = {.x = 5, .buttons = 1};
+
+	input_pointer(leaver->hub, &at);
+	expect_left(leaver);
+}
+
+/* Found, but neither kept nor told yet. */
+static void a_removal_waits_for_the_choice(void **state UNUSED)
+{
+	struct leaver *leaver = add_leaver(ASKED);
+	struct input_pointer at = {.x = 5, .buttons = 1};
+
+	input_pointer(leaver->hub, &at);
+	expect_left(leaver);
+	leaver = add_leaver(ASKED);
+	input_key(leaver->hub, 0x1e, true);
+	expect_left(leaver);
+}
+
+static void a_removal_waits_for_the_releases(void **state UNUSED)
+{
+	struct leaver *leaver = add_leaver(RELEASED);
+
+	input_key(leaver->hub, 0x1e, true);
+	input_key(leaver->hub, 0x1f, true);
+	input_release_all(leaver->hub);
+	expect_left(leaver);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +437,10 @@ int main(void)
 	    cmocka_unit_test(all_keys_are_released_at_once),
 	    cmocka_unit_test(a_removed_sink_hears_nothing),
 	    cmocka_unit_test(sinks_are_limited),
+	    cmocka_unit_test(a_removal_waits_for_a_key),
+	    cmocka_unit_test(a_removal_waits_for_a_move),
+	    cmocka_unit_test(a_removal_waits_for_the_choice),
+	    cmocka_unit_test(a_removal_waits_for_the_releases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
