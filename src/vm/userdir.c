@@ -23,7 +23,7 @@
 #define MAKING_NAME USERDIR_NAME ".new"
 #define NEW_SUFFIX  ".new"
 #define TPM_MAX	    MIB(1)
-#define SET_FILES   3u
+#define SET_FILES   4u
 #define DEPTH_MAX   32u
 
 /* Files that belong together: without the first the others mean nothing. */
@@ -33,7 +33,8 @@ static const struct set {
 	uint64_t max;
 } sets[] = {
     {"",
-     {UEFI_VARS_NAME, UEFI_VARS_NAME ".bak", UEFI_VARS_NAME ".open"},
+     {UEFI_VARS_NAME, UEFI_VARS_NAME ".bak", UEFI_VARS_NAME ".open",
+      UEFI_VARS_NAME ".torn"},
      FIRMWARE_MAX},
     {HELPERS_TPM_STATE, {HELPERS_TPM_FILE}, TPM_MAX},
 };

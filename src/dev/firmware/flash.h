@@ -6,18 +6,24 @@
  *   4 GiB - code size - variables size    variables (CFI, Intel commands)
  *   4 GiB - code size .. 4 GiB            code
  *
- * Variables file: a raw image as firmware tools read and write it, and two
- * files beside it, NAME.bak (the last good copy) and NAME.open (there while a
- * guest runs). What is promised:
+ * Variables file: a raw image as firmware tools read and write it, and beside
+ * it NAME.bak (the last good copy), NAME.open (there while a guest runs) and
+ * after a mishap NAME.torn. What is promised:
  *  - a program or erase command that the guest sees completed survives the
  *    death of this process in any way;
  *  - it survives a crash of the host half a second after the guest stopped
  *    writing (five seconds while it goes on), or the regular end of the guest;
- *  - after such a crash, or when the variables lost their headers in the middle
- *    of a rewrite, the next guest starts from NAME.bak: an earlier state, but a
- *    whole one. One log line says so.
- * When NAME.bak cannot be written, a warning says that the last two do not
- * hold.
+ *  - after a crash in that time, or when the variables lost their headers in
+ *    the middle of a rewrite, the next guest starts from NAME.bak: an earlier
+ *    state, but a whole one. What the file held is kept as NAME.torn. Log lines
+ *    say so;
+ *  - else the next guest starts from the file, also when it was replaced or
+ *    edited since the last one.
+ * When NAME.bak cannot be written, a warning says that the second and third do
+ * not hold.
+ *
+ * This process killed in that time, and the host started anew before the next
+ * guest, is taken for a crash of the host.
  *
  * Without a variables file the flash lives in memory (filled from the firmware
  * itself or the template beside it) and forgets; a line says so. When there is

@@ -14,9 +14,11 @@
  * back in any order. Therefore a second copy: a worker thread waits until the
  * guest has not written for a moment, takes a snapshot (again the result of the
  * first N commands), puts it in place of the backup by rename(), and flushes
- * the file. While a guest runs there is a mark with the host's boot id. A mark
- * with another id at the start means: the file may be a mixture; the backup is
- * not.
+ * the file. Beside them is a mark. Before the first write after that it gets
+ * the host's boot id, and is flushed; when all is flushed it says so. An id of
+ * another boot at the start means: the file may be a mixture; the backup is
+ * not. In any other case the file counts, whoever wrote it: a mark that is left
+ * by a process that was killed does not speak against what came later.
  *
  * There is one state a real machine with this firmware does not survive either:
  * its transactions rewrite the first block, which holds the headers, and if
@@ -57,7 +59,9 @@ struct cells {
 	uint8_t *bytes;
 	pthread_t worker;
 	bool working, closing;
-	bool dirty; /* changes since the last snapshot */
+	bool dirty;	  /* changes since the last snapshot */
+	uint64_t changes; /* of the file, since it was opened */
+	bool marked;	  /* as written: the medium may lag behind */
 	uint64_t first_ns, last_ns;
 	bool write_failed, keep_failed; /* has been said */
 	bool sync_failed;		/* for good: what was lost is unknown */
@@ -93,11 +97,43 @@ static void say_sync_failed(struct cells *cells, int code)
 	cells->sync_failed = true;
 }
 
-/* Lock held at start and end, not while the medium is waited for. */
+/* Before the file is touched: what is on its way may be torn. Lock held. */
+static void mark_written(struct cells *cells)
+{
+	int r;
+
+	cells->changes++;
+	if (!cells->kept || cells->marked)
+		return;
+	r = keep_mark(&cells->keep, KEEP_WRITTEN);
+	if (r)
+		say_keep_failed(cells, r);
+	cells->marked = !r;
+}
+
+/* The first `changes` are on the medium. Lock held. */
+static void mark_flushed(struct cells *cells, uint64_t changes)
+{
+	int r;
+
+	if (!cells->marked || cells->changes != changes || cells->sync_failed)
+		return;
+	/* Who wants to write meanwhile would have to mark it, and wait too. */
+	r = keep_mark(&cells->keep, KEEP_FLUSHED);
+	if (r)
+		say_keep_failed(cells, r);
+	cells->marked = r != 0;
+}
+
+/*
+ * Lock held at start and end, not while copy and file are waited for. They may
+ * be half a megabyte.
+ */
 static int checkpoint(struct cells *cells)
 {
 	bool save =
 	    cells->kept && fv_holds_variables(cells->bytes, cells->size, NULL);
+	uint64_t changes = cells->changes;
 	int kept = 0, synced;
 
 	cells->dirty = false;
@@ -113,6 +149,7 @@ static int checkpoint(struct cells *cells)
 		say_keep_failed(cells, kept);
 	if (synced)
 		say_sync_failed(cells, synced);
+	mark_flushed(cells, changes);
 	return kept ? kept : synced;
 }
 
@@ -188,6 +225,23 @@ static void note_change(struct cells *cells)
 
 /* ---- commands ---- */
 
+/* Lock held. */
+static int store_in_file(struct cells *cells, size_t offset,
+			 const uint8_t *bytes, size_t len)
+{
+	int r;
+
+	mark_written(cells);
+	r = file_write(cells->fd, bytes, len, offset);
+	if (!r)
+		return 0;
+	if (!cells->write_failed)
+		log_error("%s: cannot be written: %s; the guest is told so",
+			  cells->path, strerror(-r));
+	cells->write_failed = true;
+	return r;
+}
+
 /* File first, then memory. Lock held. */
 static int store(struct cells *cells, size_t offset, const uint8_t *bytes,
 		 size_t len)
@@ -197,15 +251,9 @@ static int store(struct cells *cells, size_t offset, const uint8_t *bytes,
 	if (!memcmp(cells->bytes + offset, bytes, len))
 		return 0;
 	if (cells->path)
-		r = file_write(cells->fd, bytes, len, offset);
-	if (r) {
-		if (!cells->write_failed)
-			log_error("%s: cannot be written: %s; the guest is told"
-				  " so",
-				  cells->path, strerror(-r));
-		cells->write_failed = true;
+		r = store_in_file(cells, offset, bytes, len);
+	if (r)
 		return r;
-	}
 	memcpy(cells->bytes + offset, bytes, len);
 	if (cells->path)
 		note_change(cells);
@@ -248,7 +296,7 @@ static int sync_now(struct cells *cells)
 	int r = 0;
 
 	pthread_mutex_lock(&cells->lock);
-	if (cells->dirty) {
+	if (cells->dirty || cells->marked) {
 		r = checkpoint(cells);
 	} else { /* the worker may be at it */
 		pthread_mutex_lock(&cells->keep.lock);
@@ -390,11 +438,28 @@ static size_t choose_size(const struct cells_params *params,
 
 /* ---- the copies beside ---- */
 
-/* The backup takes the file's place, marked so that it can be done again. */
-static int restore(struct cells *cells, struct err *err)
+/* What the backup replaces may be missed: it can be newer, or somebody's. */
+static void put_aside(struct cells *cells)
 {
-	int r = keep_mark(&cells->keep, true);
+	int r = keep_put_aside(&cells->keep, cells->bytes, cells->size);
 
+	if (r)
+		log_warn("%s: what it held is lost: %s.torn cannot be written:"
+			 " %s",
+			 cells->path, cells->path, strerror(-r));
+	else
+		log_warn("%s: what it held is kept as %s.torn", cells->path,
+			 cells->path);
+}
+
+/* The backup takes the file's place, marked so that it can be done again. */
+static int restore(struct cells *cells, enum keep_mark mark, struct err *err)
+{
+	int r;
+
+	if (mark != KEEP_RESTORING)
+		put_aside(cells);
+	r = keep_mark(&cells->keep, KEEP_RESTORING);
 	if (!r)
 		r = file_write(cells->fd, cells->snapshot, cells->size, 0);
 	if (!r && fdatasync(cells->fd))
@@ -410,21 +475,22 @@ static int restore(struct cells *cells, struct err *err)
 static int choose_copy(const struct cells_params *params, struct cells *cells,
 		       struct err *err)
 {
+	enum keep_mark mark = keep_marked(&cells->keep);
 	bool whole = fv_holds_variables(cells->bytes, cells->size, NULL);
-	bool crashed = keep_host_crashed(&cells->keep);
+	bool torn = mark == KEEP_TORN || mark == KEEP_RESTORING;
 	bool backup = !keep_load(&cells->keep, cells->snapshot, cells->size);
 	bool same =
 	    backup && !memcmp(cells->bytes, cells->snapshot, cells->size);
 	char cure[2 * PATH_MAX];
 
-	if (backup && !same && (crashed || !whole)) {
+	if (backup && !same && (torn || !whole)) {
 		log_warn("%s: %s; the last good copy, %s.bak, is put in its"
 			 " place",
 			 cells->path,
-			 whole ? "the host went down while a guest ran"
+			 whole ? "the host went down before all was flushed"
 			       : "the variables have lost their headers",
 			 cells->path);
-		return restore(cells, err);
+		return restore(cells, mark, err);
 	}
 	if (whole)
 		return 0;
@@ -434,14 +500,39 @@ static int choose_copy(const struct cells_params *params, struct cells *cells,
 		       params->path, cure);
 }
 
+/* An old one, or half a new one, would speak against what the guest stores. */
+static void drop_mark(struct cells *cells)
+{
+	int r;
+
+	if (cells->sync_failed || keep_marked(&cells->keep) == KEEP_FLUSHED)
+		return;
+	r = keep_mark(&cells->keep, KEEP_FLUSHED);
+	keep_unmark(&cells->keep);
+	if (r && keep_marked(&cells->keep) != KEEP_FLUSHED)
+		log_warn("%s.open: left by an earlier guest, and cannot be"
+			 " changed: %s; remove it, or %s.bak takes the place of"
+			 " what this guest stores when the host starts anew",
+			 cells->path, strerror(-r), cells->path);
+}
+
+/* Backup, file and mark agree afterwards, on the medium too. */
 static int start_keeping(struct cells *cells)
 {
 	int r = keep_load(&cells->keep, cells->snapshot, cells->size);
 
 	if (r || memcmp(cells->bytes, cells->snapshot, cells->size))
 		r = keep_save(&cells->keep, cells->bytes, cells->size);
+	if (fdatasync(cells->fd))
+		say_sync_failed(cells, -errno);
+	cells->marked = cells->sync_failed;
+	if (!r && !cells->marked)
+		keep_unmark(&cells->keep); /* whose it may be */
 	if (!r)
-		r = keep_mark(&cells->keep, false);
+		r = keep_mark(&cells->keep,
+			      cells->marked ? KEEP_WRITTEN : KEEP_FLUSHED);
+	if (r)
+		drop_mark(cells);
 	return r;
 }
 

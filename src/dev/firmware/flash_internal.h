@@ -50,15 +50,25 @@ MUST_CHECK int file_write(int fd, const uint8_t *bytes, size_t size,
 
 /*
  * The files beside the variables. Locking: `lock` serialises keep_save(); take
- * it around that call.
+ * it around that call. The mark is one caller's at a time.
  */
 struct keep {
 	int dir;      /* of all of them; -1: keeping is off */
 	char *backup; /* names in it */
 	char *scratch;
+	char *torn;
 	char *mark;
+	int mark_fd; /* -1: not written yet */
 	char boot_id[40];
 	pthread_mutex_t lock;
+};
+
+/* What the mark says of the variables file. */
+enum keep_mark {
+	KEEP_FLUSHED,	/* all of it is on the medium; also: no mark */
+	KEEP_WRITTEN,	/* by a guest in this boot: the page cache is right */
+	KEEP_TORN,	/* by a guest in another boot, or on another host */
+	KEEP_RESTORING, /* from the backup */
 };
 
 void keep_init(struct keep *keep); /* off; a zeroed one */
@@ -70,16 +80,19 @@ MUST_CHECK int keep_open(const char *path, const char *boot_id,
 			 struct keep *keep);
 void keep_close(struct keep *keep);
 
-/* Did a guest run when another boot of this host, or another host, ended? */
-bool keep_host_crashed(const struct keep *keep);
 /* Reads the backup: 0 when there is one of this size that holds variables. */
 MUST_CHECK int keep_load(const struct keep *keep, uint8_t *bytes, size_t size);
 /* Replaces the backup at one stroke; it is on the medium afterwards. */
 MUST_CHECK int keep_save(const struct keep *keep, const uint8_t *bytes,
 			 size_t size);
-/* Leaves (on the medium) or takes away the mark that a guest runs. */
-MUST_CHECK int keep_mark(const struct keep *keep, bool restoring);
-void keep_unmark(const struct keep *keep);
+/* The same for bytes that the backup is about to replace. */
+MUST_CHECK int keep_put_aside(const struct keep *keep, const uint8_t *bytes,
+			      size_t size);
+
+enum keep_mark keep_marked(const struct keep *keep);
+/* Any but KEEP_TORN; it is on the medium afterwards. */
+MUST_CHECK int keep_mark(struct keep *keep, enum keep_mark mark);
+void keep_unmark(struct keep *keep); /* as KEEP_FLUSHED; if it can be removed */
 
 /* ---- flash_cells.c ---- */
 

@@ -91,6 +91,7 @@ static void test_there_and_back(void **state)
 	put(f, "uefi-vars.fd", "vars", 0);
 	put(f, "uefi-vars.fd.bak", "good", 0);
 	put(f, "uefi-vars.fd.open", "boot", 0);
+	put(f, "uefi-vars.fd.torn", "lost", 0);
 	fixture_mkdir(f, "vms/demo/tpm");
 	put(f, "tpm/tpm2-00.permall", "keys", 0);
 	settle(f, USER_A, true);
@@ -100,6 +101,7 @@ static void test_there_and_back(void **state)
 	expect_file(f, "run_as/uefi-vars.fd", "vars", USER_A);
 	expect_file(f, "run_as/uefi-vars.fd.bak", "good", USER_A);
 	expect_file(f, "run_as/uefi-vars.fd.open", "boot", USER_A);
+	expect_file(f, "run_as/uefi-vars.fd.torn", "lost", USER_A);
 	expect_file(f, "run_as/tpm2-00.permall", "keys", USER_A);
 	expect_file(f, "uefi-vars.fd", NULL, 0);
 	expect_file(f, "uefi-vars.fd.bak", NULL, 0);
@@ -115,6 +117,7 @@ static void test_there_and_back(void **state)
 	expect_file(f, "uefi-vars.fd", "more", 0);
 	expect_file(f, "uefi-vars.fd.bak", "good", 0);
 	expect_file(f, "uefi-vars.fd.open", NULL, 0);
+	expect_file(f, "uefi-vars.fd.torn", "lost", 0);
 	expect_file(f, "tpm/tpm2-00.permall", "keys", 0);
 	assert_int_equal(faccessat(f->guest.dirfd, "run_as", F_OK, 0), -1);
 	settle(f, 0, false);

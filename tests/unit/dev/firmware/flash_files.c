@@ -91,6 +91,8 @@ void files_create(struct files *files)
 		 files->dir);
 	snprintf(files->mark, sizeof(files->mark), "%s/vars.fd.open",
 		 files->dir);
+	snprintf(files->torn, sizeof(files->torn), "%s/vars.fd.torn",
+		 files->dir);
 	assert_non_null(bytes);
 	code_make(bytes);
 	file_put(files->code, bytes, CODE_BYTES);

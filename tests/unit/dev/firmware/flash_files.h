@@ -26,7 +26,7 @@
 
 struct files {
 	char dir[64];
-	char code[96], vars[96], backup[96], mark[96];
+	char code[96], vars[96], backup[96], mark[96], torn[96];
 };
 
 /* A folder with a code file "CODE.fd" and variables "vars.fd". */

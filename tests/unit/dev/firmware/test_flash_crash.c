@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Tests of what the variables' file holds after the process or the host went
- * down at any point of what firmware writes, and when the host cannot write.
+ * down at any point of what firmware writes, when others wrote it since, and
+ * when the host cannot write.
  *
  * The script is a variable that is appended and then a reclaim as edk2 does
  * it: copy to the spare blocks, note that in the working block, erase and
@@ -48,8 +49,15 @@ struct board {
 /* ---- system calls with faults ---- */
 
 static struct {
-	int write_errno, sync_errno, rename_errno;
+	int write_errno; /* but of the mark */
+	int sync_errno, rename_errno;
+	int folder_errno; /* of all that changes the folder */
+	int mark_errno;	  /* of writing the mark */
 	unsigned renames;
+	struct cells *meanwhile; /* are written when the file is flushed */
+	/* To the file f, F when it is flushed; to the mark m, M. */
+	char order[32];
+	size_t calls;
 } fault;
 
 static int failing(int code)
@@ -58,18 +66,54 @@ static int failing(int code)
 	return -1;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), tail = strlen(end);
+
+	return len >= tail && !strcmp(text + len - tail, end);
+}
+
+/* Is it the mark? */
+static bool note_call(int fd, const char file_and_mark[2])
+{
+	char link[64], path[128] = "";
+	bool mark;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	(void)!readlink(link, path, sizeof(path) - 1);
+	mark = ends_with(path, "/vars.fd.open");
+	if ((mark || ends_with(path, "/vars.fd")) &&
+	    fault.calls < sizeof(fault.order) - 1)
+		fault.order[fault.calls++] = file_and_mark[mark];
+	return mark;
+}
+
+static void expect_order(const char *want)
+{
+	fault.order[fault.calls] = '\0';
+	assert_string_equal(fault.order, want);
+	fault.calls = 0;
+}
+
 ssize_t __real_pwrite64(int fd, const void *buf, size_t n, off_t off);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t off);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t off)
 {
-	return fault.write_errno ? failing(fault.write_errno)
-				 : __real_pwrite64(fd, buf, n, off);
+	int code = note_call(fd, "fm") ? fault.mark_errno : fault.write_errno;
+
+	return code ? failing(code) : __real_pwrite64(fd, buf, n, off);
 }
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
+	struct cells *meanwhile = fault.meanwhile;
+
+	if (!note_call(fd, "FM") && meanwhile) {
+		fault.meanwhile = NULL;
+		assert_int_equal(cells_program(meanwhile, 0x400, 0, 1), 0);
+	}
 	return fault.sync_errno ? failing(fault.sync_errno)
 				: __real_fdatasync(fd);
 }
@@ -78,9 +122,28 @@ int __real_renameat(int a, const char *from, int b, const char *to);
 int __wrap_renameat(int a, const char *from, int b, const char *to);
 int __wrap_renameat(int a, const char *from, int b, const char *to)
 {
+	int code = fault.folder_errno ? fault.folder_errno : fault.rename_errno;
+
 	__atomic_add_fetch(&fault.renames, 1, __ATOMIC_SEQ_CST);
-	return fault.rename_errno ? failing(fault.rename_errno)
-				  : __real_renameat(a, from, b, to);
+	return code ? failing(code) : __real_renameat(a, from, b, to);
+}
+
+int __real_unlinkat(int dir, const char *name, int flags);
+int __wrap_unlinkat(int dir, const char *name, int flags);
+int __wrap_unlinkat(int dir, const char *name, int flags)
+{
+	return fault.folder_errno ? failing(fault.folder_errno)
+				  : __real_unlinkat(dir, name, flags);
+}
+
+int __real_openat64(int dir, const char *name, int flags, ...);
+int __wrap_openat64(int dir, const char *name, int flags, mode_t mode);
+int __wrap_openat64(int dir, const char *name, int flags, mode_t mode)
+{
+	if (fault.folder_errno && (flags & O_CREAT) &&
+	    faccessat(dir, name, F_OK, 0))
+		return failing(fault.folder_errno);
+	return __real_openat64(dir, name, flags, mode);
 }
 
 /* ---- script ---- */
@@ -233,6 +296,7 @@ static void fresh_files(struct board *b)
 	file_put(b->files.vars, bytes, VARS_BYTES);
 	unlink(b->files.backup);
 	unlink(b->files.mark);
+	unlink(b->files.torn);
 }
 
 /* What the next guest finds, and what is in the file. */
@@ -430,7 +494,157 @@ static void overwritten_while_no_guest_ran(void **state)
 	expect(b, "A", bytes, 0);
 }
 
+/* ---- what others wrote since a guest was killed ---- */
+
+static void expect_file(const char *path, const uint8_t want[VARS_BYTES])
+{
+	uint8_t got[VARS_BYTES];
+
+	file_get(path, got, VARS_BYTES);
+	assert_memory_equal(got, want, VARS_BYTES);
+}
+
+static void replaced_after_a_kill(void **state)
+{
+	uint8_t want[VARS_BYTES];
+	struct board *b = *state;
+
+	killed_run(b, "A", 20, 20);
+	vars_make(want);
+	want[0x300] = 0x55;
+	file_put(b->files.vars, want, VARS_BYTES);
+	expect(b, "B", want, 0);
+	assert_false(file_exists(b->files.torn));
+}
+
+/* It writes the file only; its mark and copy are those of the killed one. */
+static void stored_by_a_guest_without_a_copy(void **state)
+{
+	static const unsigned synced[] = {10, 20};
+	uint8_t want[VARS_BYTES];
+	struct board *b = *state;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LEN(synced); i++) {
+		fresh_files(b);
+		killed_run(b, "A", synced[i], 20);
+		fault.folder_errno = EACCES;
+		start(b, "A");
+		run(b, 20, 30);
+		stop(b);
+		fault.folder_errno = 0;
+		assert_true(file_exists(b->files.mark));
+		model(&b->script, 30, want);
+		expect(b, "B", want, 30);
+	}
+}
+
+/* Not even the mark can be changed: nobody can tell this from a torn file. */
+static void what_the_copy_replaces_is_kept(void **state)
+{
+	uint8_t want[VARS_BYTES], newer[VARS_BYTES];
+	struct board *b = *state;
+
+	killed_run(b, "A", 10, 20);
+	fault.folder_errno = fault.mark_errno = EACCES;
+	start(b, "A");
+	run(b, 20, 30);
+	stop(b);
+	fault.folder_errno = fault.mark_errno = 0;
+	model(&b->script, 10, want);
+	model(&b->script, 30, newer);
+	expect(b, "B", want, 30);
+	expect_file(b->files.torn, newer);
+	/* A restore that is done again has nothing to keep. */
+	file_put(b->files.mark, "restoring\n", 10);
+	want[0x300] = 0x55;
+	file_put(b->files.backup, want, VARS_BYTES);
+	expect(b, "B", want, 30);
+	expect_file(b->files.torn, newer);
+}
+
+/* Half a mark would speak against what is stored without one. */
+static void stored_by_a_guest_without_a_mark(void **state)
+{
+	uint8_t want[VARS_BYTES];
+	struct board *b = *state;
+
+	fault.mark_errno = ENOSPC;
+	start(b, "A");
+	assert_false(file_exists(b->files.mark));
+	run(b, 0, 30);
+	stop(b);
+	fault.mark_errno = 0;
+	model(&b->script, 30, want);
+	expect(b, "B", want, 30);
+}
+
+static void a_mark_of_somebody_else_is_replaced(void **state)
+{
+	uint8_t want[VARS_BYTES];
+	struct board *b = *state;
+
+	vars_make(want);
+	assert_int_equal(symlink("nowhere", b->files.mark), 0);
+	start(b, "A");
+	assert_true(file_exists(b->files.mark));
+	stop(b);
+	expect(b, "B", want, 0);
+}
+
 /* ---- when things are flushed ---- */
+
+static void marked_before_the_first_write(void **state)
+{
+	struct board *b = *state;
+
+	fault.calls = 0;
+	start(b, "A");
+	expect_order("FmM");
+	run(b, 0, 2);
+	expect_order("mMff");
+	assert_int_equal(cells_sync(b->cells), 0);
+	expect_order("FmM");
+	run(b, 2, 3);
+	expect_order("mMf");
+	/* A write that failed may have been done in part. */
+	assert_int_equal(cells_sync(b->cells), 0);
+	fault.calls = 0;
+	fault.write_errno = ENOSPC;
+	assert_int_equal(cells_program(b->cells, 0x300, 0, 1), -ENOSPC);
+	expect_order("mMf");
+	fault.write_errno = 0;
+	assert_int_equal(cells_sync(b->cells), 0);
+	expect_order("FmM");
+}
+
+static void written_while_it_is_flushed(void **state)
+{
+	struct board *b = *state;
+
+	start(b, "A");
+	run(b, 0, 1);
+	fault.calls = 0;
+	fault.meanwhile = b->cells;
+	assert_int_equal(cells_sync(b->cells), 0);
+	expect_order("Ff");
+	assert_int_equal(cells_sync(b->cells), 0);
+	expect_order("FmM");
+}
+
+static void a_mark_that_fails_is_tried_again(void **state)
+{
+	struct board *b = *state;
+
+	start(b, "A");
+	fault.calls = 0;
+	fault.mark_errno = EIO;
+	run(b, 0, 1);
+	expect_order("mf");
+	fault.mark_errno = 0;
+	run(b, 1, 3);
+	expect_order("mMff");
+}
 
 static bool backup_has(struct board *b, uint32_t offset, uint8_t value)
 {
@@ -598,6 +812,14 @@ int main(void)
 	    TEST(a_crash_without_a_copy),
 	    TEST(a_bad_copy_is_not_used),
 	    TEST(overwritten_while_no_guest_ran),
+	    TEST(replaced_after_a_kill),
+	    TEST(stored_by_a_guest_without_a_copy),
+	    TEST(what_the_copy_replaces_is_kept),
+	    TEST(stored_by_a_guest_without_a_mark),
+	    TEST(a_mark_of_somebody_else_is_replaced),
+	    TEST(marked_before_the_first_write),
+	    TEST(written_while_it_is_flushed),
+	    TEST(a_mark_that_fails_is_tried_again),
 	    TEST(the_copy_follows_when_it_is_quiet),
 	    TEST(the_copy_follows_when_it_never_is_quiet),
 	    TEST(nothing_written_nothing_saved),
