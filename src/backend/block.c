@@ -6,6 +6,11 @@
  * One FIFO, up to BLOCK_WORKERS threads: a second one is started only when a
  * request arrives while the first is busy, so an idle or slow disk costs one
  * thread or none. A worker calls done() without the lock.
+ *
+ * Flushes go one after another. The kernel tells of data that it could not
+ * write once, to whichever fdatasync() of the open file asks first; one beside
+ * it ends well, and would be answered before the failure is known. What waits
+ * behind a flush that has to wait is done before it.
  */
 #include "backend/block.h"
 
@@ -63,6 +68,7 @@ struct block_info block_info(const struct block *block)
 static int flush_result(struct block *block, int result)
 {
 	pthread_mutex_lock(&block->lock);
+	block->flushing = false;
 	if (result && !block->flush_error) {
 		block->flush_error = result;
 		log_error("%s: cannot be flushed: %s; data may be lost, all"
@@ -74,22 +80,37 @@ static int flush_result(struct block *block, int result)
 	return result;
 }
 
-/* Waits for a request; NULL when the disk is being closed. Lock held. */
+/* The first request that may begin, or NULL. Lock held. */
+static struct block_req *take_request(struct block *block)
+{
+	struct block_req **link = &block->first, *req;
+
+	while (*link && (*link)->op == BLOCK_FLUSH && block->flushing)
+		link = &(*link)->next;
+	req = *link;
+	if (!req)
+		return NULL;
+	*link = req->next;
+	if (!*link)
+		block->tail = link;
+	req->next = NULL;
+	if (req->op == BLOCK_FLUSH)
+		block->flushing = true;
+	return req;
+}
+
+/*
+ * Waits for a request; NULL when the disk is being closed. Lock held. Nobody is
+ * woken for the flush that waits for another: whose flush ends comes by here.
+ */
 static struct block_req *next_request(struct block *block)
 {
 	struct block_req *req;
 
-	while (!block->first && !block->closing) {
+	while (!(req = take_request(block)) && !block->closing) {
 		block->waiting++;
 		pthread_cond_wait(&block->work, &block->lock);
 		block->waiting--;
-	}
-	req = block->first;
-	if (req) {
-		block->first = req->next;
-		if (!block->first)
-			block->tail = &block->first;
-		req->next = NULL;
 	}
 	return req;
 }

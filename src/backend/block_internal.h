@@ -34,6 +34,7 @@ struct block {
 	unsigned pending; /* submitted, done() not yet returned */
 	unsigned workers, waiting;
 	bool closing;
+	bool flushing;	 /* a worker has a flush */
 	int flush_error; /* of the first flush that failed */
 	pthread_t worker[BLOCK_WORKERS];
 };

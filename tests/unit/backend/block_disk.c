@@ -76,13 +76,15 @@ int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
-	fault.syncs++;
-	if (fault.sync_errno) {
-		errno = fault.sync_errno;
-		fault.sync_errno = 0;
-		return -1;
-	}
-	return __real_fdatasync(fd);
+	int code = __atomic_exchange_n(&fault.sync_errno, 0, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_add(&fault.syncs, 1, __ATOMIC_SEQ_CST);
+	if (!code)
+		return __real_fdatasync(fd);
+	if (fault.sync_gate)
+		sem_wait(fault.sync_gate);
+	errno = code;
+	return -1;
 }
 
 int __real_fallocate64(int fd, int mode, off_t off, off_t len);

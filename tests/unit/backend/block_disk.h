@@ -26,6 +26,7 @@ struct disk_fault {
 	int transfer_errno;	  /* one transfer fails with this */
 	bool halve;		  /* transfers do half of what is asked */
 	int sync_errno;		  /* fdatasync fails with this, once */
+	sem_t *sync_gate;	  /* and waits for this first */
 	unsigned syncs;		  /* calls of fdatasync */
 	int fallocate_errno;	  /* fallocate fails with this */
 	int fallocate_modes;	  /* all modes asked for */

@@ -325,6 +325,62 @@ static void test_flush_failure_stays(void **state)
 	assert_int_equal(run(f, BLOCK_FLUSH, 0, 0, NULL, 0), -EIO);
 }
 
+/*
+ * The failure is told to one of two flushes, which comes back later than the
+ * other would. Reads go on meanwhile.
+ */
+static void test_flush_failure_is_all_theirs(void **state)
+{
+	struct fixture *f = *state;
+	struct request r[2] = {{.req = {.op = BLOCK_FLUSH}},
+			       {.req = {.op = BLOCK_FLUSH}}};
+	uint8_t buf[SECTOR];
+	sem_t gate;
+
+	disk_open(f, "");
+	sem_init(&gate, 0, 0);
+	fault.sync_errno = EIO;
+	fault.sync_gate = &gate;
+	start(f, &r[0]);
+	start(f, &r[1]);
+	/* Once this is over, the second flush before it was looked at. */
+	assert_int_equal(rw(f, BLOCK_READ, 0, buf, SECTOR), 0);
+	sem_post(&gate);
+	assert_int_equal(finish(&r[0]), -EIO);
+	assert_int_equal(finish(&r[1]), -EIO);
+	sem_destroy(&gate);
+}
+
+/* Those that wait are done in their turn, and by whoever is there. */
+static void test_flushes_between_writes(void **state)
+{
+	enum {
+		COUNT = 64
+	};
+	struct fixture *f = *state;
+	struct request r[COUNT];
+	uint8_t buf[SECTOR] = {1};
+	struct iovec iov = {buf, SECTOR};
+	unsigned round, i;
+
+	disk_open(f, "");
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < COUNT; i++) {
+			r[i] = (struct request){.req = {.op = BLOCK_FLUSH}};
+			if (i % 3 == round % 3)
+				r[i].req =
+				    (struct block_req){.op = BLOCK_WRITE,
+						       .offset = i * SECTOR,
+						       .len = SECTOR,
+						       .iov = &iov,
+						       .iovcnt = 1};
+			start(f, &r[i]);
+		}
+		for (i = 0; i < COUNT; i++)
+			assert_int_equal(finish(&r[i]), 0);
+	}
+}
+
 static void test_sync_option(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +624,8 @@ int main(void)
 	    T(test_host_errors),
 	    T(test_flush_syncs),
 	    T(test_flush_failure_stays),
+	    T(test_flush_failure_is_all_theirs),
+	    T(test_flushes_between_writes),
 	    T(test_sync_option),
 	    T(test_discard),
 	    T(test_nodelete),
