@@ -89,10 +89,13 @@ refused '6:1.*function 0|function 0.*6' -s 6:1,passthru,1/0/0
 refused '/nowhere\.rom' -s 6,passthru,1/0/0,rom=/nowhere.rom
 refused 'reset=.*expected' -s 6,passthru,1/0/0,reset=hammer
 
-# In use by another process, which is named.
+# In use by another process, which is named; also a disk that is a device.
+device=$(losetup -f)
+truncate -s 1M device.img
+losetup "$device" device.img
 byway -s 0,hostbridge -s 31,lpc -l com1,stdio -m 64M -o boot.kernel="$tiny" \
-	-o boot.cmdline=end=spin -s 6,passthru,1/0/0 guest \
-	>first.log 2>&1 </dev/null &
+	-o boot.cmdline=end=spin -s 6,passthru,1/0/0 \
+	-s 4,virtio-blk,"$device" guest >first.log 2>&1 </dev/null &
 first=$!
 wait_line 20 '^tiny: up' first.log
 for file in "/dev/vfio/$(group_of 1/0/0)" /dev/kvm; do
@@ -108,9 +111,14 @@ expect_eq 4 "$status" "exit status of the second user"
 expect_eq 1 "$(wc -l <second.log)" "lines of the second user"
 grep -Eq "^byway: .*(1/0/0|01:00\.0).*in use by .*$first" second.log ||
 	fail "the process $first is not named"
+byway_refuses "$device: in use by process $first \(byway\); .*stop the other" \
+	-s 4,virtio-blk,"$device"
+byway_refuses "$device: written to by process $first \(byway\)" \
+	-s 4,virtio-blk,"$device",ro
 kill -0 $first || fail "the first guest died of it"
 kill -TERM $first
 wait $first || expect_eq 1 $? "exit status of the first user"
+losetup -d "$device"
 
 # Memory that may not be locked: without CAP_IPC_LOCK the limit counts.
 status=0

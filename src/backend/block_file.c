@@ -137,6 +137,45 @@ static int explain_open(const char *path, const struct options *opt, int code,
 	return err_sys(err, code, "%s: cannot be opened", path);
 }
 
+/* `fd` is any descriptor of the disk, whose lock somebody else has. */
+static int explain_lock(const char *path, int fd, bool read_only,
+			struct err *err)
+{
+	char owner[HOLDER_TEXT_BYTES] = "";
+	struct stat st;
+
+	if (!fstat(fd, &st))
+		holder_find(&st, owner);
+	if (read_only)
+		return err_set(err, -EBUSY,
+			       "%s: written to%s; stop that first,"
+			       " or use ro there too",
+			       path, owner);
+	return err_set(
+	    err, -EBUSY,
+	    "%s: in use%s; two guests writing to one"
+	    " disk would destroy it: stop the other, or use ro in both",
+	    path, owner);
+}
+
+/*
+ * O_EXCL keeps out whoever comes second, before he gets to the lock: another
+ * guest's disk, or the host's? Having it open tells nothing (multipathd has the
+ * parts of a volume), having it locked does. Opened for reading only, which no
+ * udev rule takes notice of.
+ */
+static int explain_busy(const char *path, const struct options *opt,
+			struct err *err)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 &&
+	    lock.l_type != F_UNLCK)
+		return explain_lock(path, fd, opt->ro, err);
+	return explain_open(path, opt, -EBUSY, err);
+}
+
 static int open_disk(struct block_file *file, const struct options *opt,
 		     struct err *err)
 {
@@ -157,6 +196,8 @@ static int open_disk(struct block_file *file, const struct options *opt,
 	if (file->device && !opt->ro)
 		flags |= O_EXCL;
 	file->fd = open(file->path, flags);
+	if (file->fd < 0 && errno == EBUSY)
+		return explain_busy(file->path, opt, err);
 	if (file->fd < 0)
 		return explain_open(file->path, opt, -errno, err);
 	file->o_direct = opt->nocache;
@@ -173,25 +214,12 @@ static int lock_disk(const struct block_file *file, struct err *err)
 	    .l_type = file->info.read_only ? F_RDLCK : F_WRLCK,
 	    .l_whence = SEEK_SET,
 	};
-	char owner[HOLDER_TEXT_BYTES] = "";
-	struct stat st;
 
 	if (fcntl(file->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return err_sys(err, -errno, "%s: cannot be locked", file->path);
-	if (!fstat(file->fd, &st))
-		holder_find(&st, owner);
-	if (file->info.read_only)
-		return err_set(err, -EBUSY,
-			       "%s: written to%s; stop that first,"
-			       " or use ro there too",
-			       file->path, owner);
-	return err_set(
-	    err, -EBUSY,
-	    "%s: in use%s; two guests writing to one"
-	    " disk would destroy it: stop the other, or use ro in both",
-	    file->path, owner);
+	return explain_lock(file->path, file->fd, file->info.read_only, err);
 }
 
 /* ---- geometry ---- */

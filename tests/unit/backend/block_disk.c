@@ -21,6 +21,7 @@ int __wrap_open64(const char *path, int flags, ...)
 {
 	if (fault.open_errno) {
 		errno = fault.open_errno;
+		fault.open_errno = 0;
 		return -1;
 	}
 	fault.open_flags = flags;

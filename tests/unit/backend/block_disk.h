@@ -22,7 +22,7 @@
 #define SECTOR	   512u
 
 struct disk_fault {
-	int open_errno;		  /* open(2) fails with this */
+	int open_errno;		  /* open(2) fails with this, once */
 	int transfer_errno;	  /* one transfer fails with this */
 	bool halve;		  /* transfers do half of what is asked */
 	int sync_errno;		  /* fdatasync fails with this, once */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -166,9 +167,9 @@ static void test_two_readers_one_writer(void **state)
 		     f->path);
 }
 
-static void test_owner_is_named(void **state)
+/* Another process that has the disk as byway has it. */
+static pid_t owner_start(struct fixture *f)
 {
-	struct fixture *f = *state;
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int ready[2];
 	pid_t child;
@@ -178,6 +179,8 @@ static void test_owner_is_named(void **state)
 	assert_int_equal(pipe(ready), 0);
 	child = fork();
 	if (child == 0) {
+		/* Not left behind by a test that fails. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fd = open(f->path, O_RDWR | O_CLOEXEC);
 		if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) == 0 &&
 		    write(ready[1], "x", 1) == 1)
@@ -186,18 +189,52 @@ static void test_owner_is_named(void **state)
 	}
 	assert_true(child > 0);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return child;
+}
+
+static void owner_end(pid_t owner)
+{
+	kill(owner, SIGKILL);
+	waitpid(owner, NULL, 0);
+}
+
+static void refused_for(struct fixture *f, pid_t owner)
+{
 	disk_refused(
 	    f, "", -EBUSY,
 	    "%s: in use by process %d (test_block_open); two"
 	    " guests writing to one disk would destroy it: stop the other, or"
 	    " use ro in both",
-	    f->path, (int)child);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	close(ready[0]);
-	close(ready[1]);
+	    f->path, (int)owner);
+}
+
+static void test_owner_is_named(void **state)
+{
+	struct fixture *f = *state;
+	pid_t owner = owner_start(f);
+
+	refused_for(f, owner);
+	owner_end(owner);
 	/* The lock died with its owner. */
 	disk_open(f, "");
+}
+
+/* A block device is refused by the kernel, before there is a lock to ask. */
+static void test_owner_of_device(void **state)
+{
+	struct fixture *f = *state;
+	pid_t owner = owner_start(f);
+
+	fault.open_errno = EBUSY;
+	refused_for(f, owner);
+	owner_end(owner);
+	fault.open_errno = EBUSY;
+	disk_refused(f, "", -EBUSY,
+		     "%s: the host uses this device (mounted, swap"
+		     " or part of a volume); release it there first",
+		     f->path);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
@@ -211,7 +248,7 @@ int main(void)
 	    T(test_no_direct),	    T(test_empty_file),
 	    T(test_odd_size),	    T(test_bad_sector_size),
 	    T(test_bad_bool),	    T(test_two_readers_one_writer),
-	    T(test_owner_is_named),
+	    T(test_owner_is_named), T(test_owner_of_device),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
