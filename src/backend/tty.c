@@ -345,6 +345,14 @@ static int attach(struct tty *tty, int in_fd, int out_fd)
 	return 0;
 }
 
+/* While input waits for the guest, nobody reads that its sender has left. */
+static bool client_left(const struct tty *tty)
+{
+	struct pollfd pfd = {.fd = tty->in_fd, .events = POLLRDHUP};
+
+	return tty->in_paused && poll(&pfd, 1, 0) > 0;
+}
+
 static void client_refuse(int fd)
 {
 	static const char busy[] = "byway: this port already has a client\r\n";
@@ -374,6 +382,8 @@ static void client_ready(void *ctx, unsigned events UNUSED)
 		client_later(tty, errno);
 		return;
 	}
+	if (tty->in_fd >= 0 && client_left(tty))
+		in_lost(tty, 0);
 	if (tty->in_fd >= 0) {
 		client_refuse(fd);
 		return;

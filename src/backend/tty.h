@@ -12,7 +12,8 @@
  * tty_restore_all() from a fatal path. A terminal (and stdio) serves one port.
  * A unix socket is created with mode 0600 and removed by tty_close(); a stale
  * one, left by a killed process, is replaced. A second client of a listening
- * port is told that the port is busy and let go.
+ * port is told that the port is busy and let go; unless the first has left and
+ * the guest does not read: then what is left of the first's bytes is dropped.
  * When a terminal hangs up or standard output fails, the port lives on without
  * it: nothing is received and output vanishes (logged once).
  *

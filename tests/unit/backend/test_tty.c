@@ -534,6 +534,45 @@ static void second_client_is_told_and_first_keeps_the_port(void **state)
 	close(second);
 }
 
+/* Its end is behind bytes that nobody reads. */
+static void client_that_left_makes_room(void **state)
+{
+	static const uint8_t unread[2000];
+	struct port *port = *state;
+	char buf[8];
+	int first, second, third, i;
+
+	port->take = 16;
+	open_ok(port, port->path);
+	first = unix_client(port->path);
+	assert_int_equal(write(first, unread, sizeof(unread)), sizeof(unread));
+	until_received(port, 16);
+	/* Not while it is there. */
+	second = unix_client(port->path);
+	assert_true(sees_eof(port, second));
+	close(second);
+	close(first);
+	for (i = 0; i < 3; i++)
+		step(port);
+	second = unix_client(port->path);
+	for (i = 0; i < 3; i++)
+		step(port);
+	put(port->tty, "welcome");
+	read_all(port, second, buf, 7);
+	assert_memory_equal(buf, "welcome", 7);
+	/* It has the port like any other, and its bytes are the next. */
+	third = unix_client(port->path);
+	assert_true(sees_eof(port, third));
+	close(third);
+	port->len = 0;
+	port->take = SIZE_MAX;
+	assert_int_equal(write(second, "2nd", 3), 3);
+	tty_resume(port->tty);
+	until_received(port, 3);
+	assert_memory_equal(port->got, "2nd", 3);
+	close(second);
+}
+
 static void client_that_dies_loses_nothing_queued(void **state)
 {
 	struct port *port = *state;
@@ -981,6 +1020,7 @@ int main(void)
 	    TEST(writers_on_other_threads),
 	    TEST(late_client_sees_the_newest_output),
 	    TEST(second_client_is_told_and_first_keeps_the_port),
+	    TEST(client_that_left_makes_room),
 	    TEST(client_that_dies_loses_nothing_queued),
 	    TEST(stale_socket_is_replaced_live_one_is_not),
 	    TEST(socket_never_replaces_a_file),
