@@ -329,6 +329,8 @@ static int attach(struct tty *tty, int in_fd, int out_fd)
 
 	tty->in_fd = in_fd;
 	tty->in_at = tty->in_len = 0;
+	/* It can be set by bytes of a client that has left. */
+	tty->in_paused = false;
 	pthread_mutex_lock(&tty->lock);
 	tty->out_fd = out_fd;
 	out_flush(tty);

@@ -573,6 +573,40 @@ static void client_that_left_makes_room(void **state)
 	close(second);
 }
 
+/* The first leaves bytes behind, of which the guest takes some without it. */
+static void next_client_waits_for_the_guest_as_well(void **state)
+{
+	struct port *port = *state;
+	size_t calls;
+	int fd, i;
+
+	port->take = 2;
+	open_ok(port, port->path);
+	fd = unix_client(port->path);
+	assert_int_equal(write(fd, "hello", 5), 5);
+	until_received(port, 2);
+	close(fd);
+	/* Nobody takes it: the client is let go, with the port still full. */
+	put(port->tty, "x");
+	for (i = 0; i < 3; i++)
+		step(port);
+	tty_resume(port->tty);
+	until_received(port, 4);
+	fd = unix_client(port->path);
+	assert_int_equal(write(fd, "again", 5), 5);
+	until_received(port, 6);
+	calls = port->calls;
+	for (i = 0; i < 5; i++)
+		step(port);
+	assert_int_equal(port->calls, calls);
+	/* Bytes that come now do not wake anybody either. */
+	assert_int_equal(write(fd, "more", 4), 4);
+	for (i = 0; i < 5; i++)
+		step(port);
+	assert_int_equal(port->calls, calls);
+	close(fd);
+}
+
 static void client_that_dies_loses_nothing_queued(void **state)
 {
 	struct port *port = *state;
@@ -1021,6 +1055,7 @@ int main(void)
 	    TEST(late_client_sees_the_newest_output),
 	    TEST(second_client_is_told_and_first_keeps_the_port),
 	    TEST(client_that_left_makes_room),
+	    TEST(next_client_waits_for_the_guest_as_well),
 	    TEST(client_that_dies_loses_nothing_queued),
 	    TEST(stale_socket_is_replaced_live_one_is_not),
 	    TEST(socket_never_replaces_a_file),
