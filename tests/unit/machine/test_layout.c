@@ -165,13 +165,45 @@ static void test_firmware(void **state UNUSED)
 	firmware_is(GIB(60), 0, MIB(1), &l, GIB(64), GIB(1), 0);
 }
 
+static int memory(const char *text, uint64_t *ret_bytes, struct err *err)
+{
+	struct cfg *root = cfg_create();
+	struct layout layout = {0};
+	int r;
+
+	assert_non_null(root);
+	assert_int_equal(cfg_set(root, "memory.size", text, NULL), 0);
+	r = layout_memory(root, false, err, &layout);
+	*ret_bytes = layout.low_bytes + layout.high_bytes;
+	cfg_destroy(root);
+	return r;
+}
+
+/* Without a suffix a small number is in MiB; with one it is what it says. */
+static void test_memory(void **state UNUSED)
+{
+	struct err err = {0};
+	uint64_t bytes;
+
+	assert_int_equal(memory("64", &bytes, &err), 0);
+	assert_int_equal(bytes, MIB(64));
+	assert_int_equal(memory("0x40", &bytes, &err), 0);
+	assert_int_equal(bytes, MIB(64));
+	assert_int_equal(memory("65536K", &bytes, &err), 0);
+	assert_int_equal(bytes, MIB(64));
+	assert_int_equal(memory("67108864", &bytes, &err), 0);
+	assert_int_equal(bytes, MIB(64));
+	assert_int_equal(memory("1K", &bytes, &err), -EINVAL);
+	assert_string_equal(err.msg, "memory.size=1K: must be at least 2M and a"
+				     " multiple of 4 KiB");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_window),
-	    cmocka_unit_test(test_holes),
-	    cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_firmware),
+	    cmocka_unit_test(test_window),  cmocka_unit_test(test_holes),
+	    cmocka_unit_test(test_refused), cmocka_unit_test(test_firmware),
+	    cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
