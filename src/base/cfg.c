@@ -620,6 +620,19 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 	return 0;
 }
 
+int parse_memory(const char *text, uint64_t *ret_bytes)
+{
+	uint64_t bytes, bare;
+	int ret = parse_size(text, &bytes);
+
+	if (ret)
+		return ret;
+	if (bytes < MIB(1) && parse_u64(text, &bare) == 0)
+		bytes = MIB(bare);
+	*ret_bytes = bytes;
+	return 0;
+}
+
 int parse_bool(const char *text, bool *ret_value)
 {
 	static const char *const yes[] = {"true", "on", "yes", "1"};

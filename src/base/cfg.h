@@ -99,6 +99,9 @@ void cfg_dump(struct cfg *root, FILE *out);
 
 /* Number with optional K M G T suffix (powers of 1024), whole string used. */
 MUST_CHECK int parse_size(const char *text, uint64_t *ret_bytes);
+/* A guest's memory: as parse_size(), but a bare number below 1 MiB is in MiB,
+ * as in bhyve. */
+MUST_CHECK int parse_memory(const char *text, uint64_t *ret_bytes);
 /* Whole string is one number, base 10 or 0x. */
 MUST_CHECK int parse_u64(const char *text, uint64_t *ret_value);
 MUST_CHECK int parse_bool(const char *text, bool *ret_value);

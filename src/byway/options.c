@@ -76,16 +76,13 @@ int options_cpus(struct cfg *root, const char *arg, struct err *err)
 
 int options_memory(struct cfg *root, const char *arg, struct err *err)
 {
-	uint64_t bytes, bare;
+	uint64_t bytes;
 
-	if (parse_size(arg, &bytes) || bytes == 0)
+	if (parse_memory(arg, &bytes) || bytes == 0)
 		return err_set(
 		    err, -EINVAL,
 		    "-m %s: not a memory size; write for example 512M or 8G",
 		    arg);
-	/* As in bhyve: a small bare number means MiB. */
-	if (bytes < MIB(1) && parse_u64(arg, &bare) == 0)
-		bytes = MIB(bare);
 	if (bytes < MIB(1))
 		return err_set(
 		    err, -EINVAL,

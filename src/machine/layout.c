@@ -83,18 +83,15 @@ int layout_memory(struct cfg *root, bool firmware, struct err *err,
 		  struct layout *ret_layout)
 {
 	char text[32] = "";
-	uint64_t size = MEMORY_DEFAULT, bare, host = host_memory("MemTotal");
+	uint64_t size = MEMORY_DEFAULT, host = host_memory("MemTotal");
 	int r = cfg_get(root, "memory.size", text, sizeof(text), err);
 
 	if (r < 0)
 		return r;
-	if (r && (parse_size(text, &size) || size == 0))
+	if (r && (parse_memory(text, &size) || size == 0))
 		return err_set(
 		    err, -EINVAL,
 		    "memory.size=%s: not a size; write for example 512M", text);
-	/* as -m: a small bare number is in MiB */
-	if (size < MIB(1) && parse_u64(text, &bare) == 0)
-		size = MIB(bare);
 	if (size < MEMORY_MIN || (size & (GMEM_PAGE - 1)))
 		return err_set(
 		    err, -EINVAL,

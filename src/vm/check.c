@@ -227,7 +227,7 @@ static int memory_check(const struct checker *c)
 
 	if (rc < 0)
 		return rc;
-	if (parse_size(conf_get(c->conf, "memory"), &bytes) < 0 || bytes == 0)
+	if (parse_memory(conf_get(c->conf, "memory"), &bytes) < 0 || bytes == 0)
 		return value_refuse(c, "memory",
 				    "expected a size such as 512M or 8G");
 	return 0;

@@ -239,7 +239,7 @@ int checkup_guest(struct checkup *checkup, const struct place *place,
 	checkup->guest = (struct doctor_guest){.name = checkup->guest_name,
 					       .log = checkup->log,
 					       .log_path = checkup->log_path};
-	if (!memory || parse_size(memory, &checkup->guest.memory_bytes) < 0)
+	if (!memory || parse_memory(memory, &checkup->guest.memory_bytes) < 0)
 		checkup->guest.memory_bytes = 0;
 	if (loader_find(conf, NULL, &loader) == 0)
 		checkup->guest.firmware = loader != LOADER_LINUX;

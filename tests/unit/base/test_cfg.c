@@ -497,6 +497,25 @@ static void test_parse_size(void **state UNUSED)
 	}
 }
 
+/* Only a bare number is in MiB, and only a small one. */
+static void test_parse_memory(void **state UNUSED)
+{
+	static const struct number_case cases[] = {
+	    {"512", 0, 512ull << 20},	{"1048575", 0, 1048575ull << 20},
+	    {"1048576", 0, 1048576},	{"512K", 0, 512ull << 10},
+	    {"0x200", 0, 512ull << 20}, {"2G", 0, 2ull << 30},
+	    {"2X", -EINVAL, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint64_t value = 4711;
+
+		if (parse_memory(cases[i].text, &value) != cases[i].code)
+			fail_msg("parse_memory(%s)", cases[i].text);
+		assert_true(value == (cases[i].code ? 4711 : cases[i].value));
+	}
+}
+
 static void test_nearest_word(void **state UNUSED)
 {
 	const char *const list[] = {"nocache", "ro",	     "sync",
@@ -547,6 +566,7 @@ int main(void)
 	    TEST(test_check_known),
 	    TEST(test_parse_u64),
 	    TEST(test_parse_size),
+	    TEST(test_parse_memory),
 	    TEST(test_nearest_word),
 	};
 
