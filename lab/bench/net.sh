@@ -4,10 +4,10 @@
 # each megabyte.
 # deadline: 1500
 
-runs=3 counts=5
+runs=3 counts=3
 . /lab/bench/figures.sh
 
-bytes=8000000
+bytes=40000000
 host=192.168.77.1
 streams="$host:5000:get:$bytes,$host:5000:put:$bytes"
 
