@@ -304,12 +304,14 @@ static int down_make_sure(const struct guest *guest, struct run_info *info)
 	/* It may be another run's byway by now. */
 	if (runlock_probe(guest, &now) != RUN_STOPPED && now.supervisor.pid)
 		*info = now;
-	snprintf(why, sizeof(why),
-		 "%s: byway (pid %d) was told and is still there after %u s",
-		 guest->name, (int)info->byway.pid, SETTLE_MS / 1000);
-	if (info->byway.pid && power_cut(guest, info, why) != 0)
-		return 1;
-	if (!info->byway.pid) {
+	if (info->byway.pid) {
+		snprintf(why, sizeof(why),
+			 "%s: byway (pid %d) was told and is still there after "
+			 "%u s",
+			 guest->name, (int)info->byway.pid, SETTLE_MS / 1000);
+		if (power_cut(guest, info, why) != 0)
+			return 1;
+	} else {
 		printf("%s: off; what it wrote to its disks is on its way\n",
 		       guest->name);
 		fflush(stdout);
