@@ -494,8 +494,7 @@ static int guest_destroy(const struct place *place, const char *name,
 	if (rc == -EALREADY)
 		err_prefix(err, "not removed");
 	if (rc == 0) {
-		supervisor_remove_left(&sup, &left);
-		supervisor_clear(place, &sup.guest);
+		supervisor_remove_left(&sup, place, &left);
 		if (guest_conf(&sup.guest, NULL, NULL, &conf) == 0) {
 			site.conf = conf;
 			rc = volumes_remove(&site, err);

@@ -270,8 +270,7 @@ bool guest_sweep(const struct place *place, const struct guest *guest)
 	/* It is told without the log, too. */
 	(void)!logfile_open(&sup.log, guest->dirfd, "vm-bhyve.log", 0644, true,
 			    &err);
-	supervisor_remove_left(&sup, &left);
-	supervisor_clear(place, guest);
+	supervisor_remove_left(&sup, place, &left);
 	logfile_close(&sup.log);
 	/* Devices to give back stand in it, see vm passthru release. */
 	if (left.managed[0])
@@ -281,7 +280,8 @@ bool guest_sweep(const struct place *place, const struct guest *guest)
 	return true;
 }
 
-void supervisor_remove_left(struct supervisor *sup, const struct run_info *left)
+void supervisor_remove_left(struct supervisor *sup, const struct place *place,
+			    const struct run_info *left)
 {
 	CLEANUP_WORDS struct words taps = {0};
 	struct err err = {0};
@@ -300,4 +300,5 @@ void supervisor_remove_left(struct supervisor *sup, const struct run_info *left)
 		if (tap_delete(taps.word[i], sup->guest.name, &err) < 0)
 			logfile_event(&sup->log, "warning; %s", err.msg);
 	}
+	supervisor_clear(place, &sup->guest);
 }

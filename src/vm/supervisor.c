@@ -85,8 +85,7 @@ int supervisor_open(struct supervisor *sup, const char *name, int report_fd,
 	if (rc < 0)
 		return rc;
 	logfile_event(&sup->log, "initialising");
-	supervisor_remove_left(sup, &left);
-	supervisor_clear(&sup->place, &sup->guest);
+	supervisor_remove_left(sup, &sup->place, &left);
 	sup->lock.info.taps[0] = '\0';
 	return 0;
 }

@@ -131,8 +131,8 @@ MUST_CHECK int supervisor_block_signals(void);
 MUST_CHECK int supervisor_make_nics(struct supervisor *sup, struct err *err);
 /* Removes the taps we made. */
 void supervisor_remove_nics(struct supervisor *sup);
-/* Removes the taps a killed supervisor left, and its sockets. */
-void supervisor_remove_left(struct supervisor *sup,
+/* Removes all that a killed supervisor left: taps, sockets, helpers. */
+void supervisor_remove_left(struct supervisor *sup, const struct place *place,
 			    const struct run_info *left);
 
 /* Passed-through devices: into the lock, functions; and back to the host. */
