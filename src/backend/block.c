@@ -7,10 +7,12 @@
  * request arrives while the first is busy, so an idle or slow disk costs one
  * thread or none. A worker calls done() without the lock.
  *
- * Flushes go one after another. The kernel tells of data that it could not
- * write once, to whichever fdatasync() of the open file asks first; one beside
- * it ends well, and would be answered before the failure is known. What waits
- * behind a flush that has to wait is done before it.
+ * Flushes are another matter. The kernel tells of data that it could not write
+ * once, to whichever fdatasync() of the open file asks first (a write(2) with
+ * O_SYNC is one, too); one beside it ends well, and would be answered before
+ * the failure is known. So there is one fdatasync() at a time, for all flushes
+ * that wait when it begins; and where `sync` writes through the page cache, its
+ * writes are followed by such a flush before they are done.
  */
 #include "backend/block.h"
 
@@ -37,7 +39,8 @@ static int block_create(struct block_file *file, struct err *err,
 	pthread_mutex_init(&block->lock, NULL);
 	pthread_cond_init(&block->work, NULL);
 	pthread_cond_init(&block->idle, NULL);
-	block->tail = &block->first;
+	block_queue_init(&block->requests);
+	block_queue_init(&block->flushes);
 	*ret_block = block;
 	return 0;
 }
@@ -64,50 +67,38 @@ struct block_info block_info(const struct block *block)
 	return block->file.info;
 }
 
-/* A flush after a failed one may "succeed" without the data: stay failed. */
-static int flush_result(struct block *block, int result)
+static bool is_flush(const struct block *block, const struct block_req *req)
 {
-	pthread_mutex_lock(&block->lock);
-	block->flushing = false;
-	if (result && !block->flush_error) {
-		block->flush_error = result;
-		log_error("%s: cannot be flushed: %s; data may be lost, all"
-			  " further flushes fail",
-			  block->file.path, strerror(-result));
-	}
-	result = block->flush_error;
-	pthread_mutex_unlock(&block->lock);
-	return result;
+	return req->written ||
+	       (req->op == BLOCK_FLUSH && block->file.info.write_cache);
 }
 
-/* The first request that may begin, or NULL. Lock held. */
-static struct block_req *take_request(struct block *block)
+/* O_SYNC is not for zeroes, and not used with the page cache between. */
+static bool wants_flush(const struct block_file *file,
+			const struct block_req *req)
 {
-	struct block_req **link = &block->first, *req;
+	return file->sync && (req->op == BLOCK_WRITE_ZEROES ||
+			      (req->op == BLOCK_WRITE && !file->o_direct));
+}
 
-	while (*link && (*link)->op == BLOCK_FLUSH && block->flushing)
-		link = &(*link)->next;
-	req = *link;
-	if (!req)
-		return NULL;
-	*link = req->next;
-	if (!*link)
-		block->tail = link;
-	req->next = NULL;
-	if (req->op == BLOCK_FLUSH)
-		block->flushing = true;
-	return req;
+/* What may begin: a request, or a list of all flushes. Lock held. */
+static struct block_req *take_work(struct block *block)
+{
+	if (!block->flushes.first || block->flushing)
+		return block_queue_take(&block->requests);
+	block->flushing = true;
+	return block_queue_take_all(&block->flushes);
 }
 
 /*
- * Waits for a request; NULL when the disk is being closed. Lock held. Nobody is
- * woken for the flush that waits for another: whose flush ends comes by here.
+ * Waits for work; NULL when the disk is being closed. Lock held. Nobody is
+ * woken for flushes that wait for another: whose flush ends comes by here.
  */
-static struct block_req *next_request(struct block *block)
+static struct block_req *next_work(struct block *block)
 {
 	struct block_req *req;
 
-	while (!(req = take_request(block)) && !block->closing) {
+	while (!(req = take_work(block)) && !block->closing) {
 		block->waiting++;
 		pthread_cond_wait(&block->work, &block->lock);
 		block->waiting--;
@@ -124,23 +115,63 @@ void block_finish(struct block *block, struct block_req *req, int result)
 	pthread_mutex_unlock(&block->lock);
 }
 
+/* A flush after a failed one may "succeed" without the data: stay failed. */
+static int flush_result(struct block *block, int result)
+{
+	pthread_mutex_lock(&block->lock);
+	block->flushing = false;
+	if (result && !block->flush_error) {
+		block->flush_error = result;
+		log_error("%s: cannot be flushed: %s; data may be lost, all"
+			  " further %s fail",
+			  block->file.path, strerror(-result),
+			  block->file.sync ? "writes" : "flushes");
+	}
+	result = block->flush_error;
+	pthread_mutex_unlock(&block->lock);
+	return result;
+}
+
+static void do_flushes(struct block *block, struct block_req *req)
+{
+	int result = flush_result(block, block_sync(&block->file));
+	struct block_req *next;
+
+	for (; req; req = next) {
+		next = req->next; /* it may be used again in done() */
+		block_finish(block, req, result);
+	}
+}
+
+static void do_request(struct block *block, struct block_req *req,
+		       void **bounce)
+{
+	int result = block_io(&block->file, req, bounce);
+
+	if (result || !wants_flush(&block->file, req)) {
+		block_finish(block, req, result);
+		return;
+	}
+	pthread_mutex_lock(&block->lock);
+	req->written = true;
+	block_queue_add(&block->flushes, req);
+	pthread_mutex_unlock(&block->lock);
+}
+
 static void *worker_main(void *ctx)
 {
 	struct block *block = ctx;
 	struct block_req *req;
 	void *bounce = NULL;
-	int result;
 
 	pthread_mutex_lock(&block->lock);
-	while ((req = next_request(block))) {
+	while ((req = next_work(block))) {
 		pthread_mutex_unlock(&block->lock);
-		result = block_io(&block->file, req, &bounce);
-		if (req->op == BLOCK_FLUSH)
-			result = flush_result(block, result);
-		req->done(req, result);
+		if (is_flush(block, req))
+			do_flushes(block, req);
+		else
+			do_request(block, req, &bounce);
 		pthread_mutex_lock(&block->lock);
-		if (--block->pending == 0)
-			pthread_cond_broadcast(&block->idle);
 	}
 	pthread_mutex_unlock(&block->lock);
 	free(bounce);
@@ -160,18 +191,19 @@ static int worker_start(struct block *block)
 /* Lock held. Negative errno: nobody is there to do it. */
 static int queue_request(struct block *block, struct block_req *req)
 {
+	bool queued = block->requests.first || block->flushes.first;
 	int r = 0;
 
-	req->next = NULL;
 	/* Nobody free (those woken already are spoken for): one more. */
-	if (block->waiting <= (block->first ? 1u : 0u) &&
+	if (block->waiting <= (queued ? 1u : 0u) &&
 	    block->workers < BLOCK_WORKERS)
 		r = worker_start(block);
 	/* One worker is enough to keep the promise. */
 	if (block->workers == 0)
 		return r;
-	*block->tail = req;
-	block->tail = &req->next;
+	req->written = false;
+	block_queue_add(
+	    is_flush(block, req) ? &block->flushes : &block->requests, req);
 	pthread_cond_signal(&block->work);
 	return 0;
 }
@@ -191,7 +223,6 @@ static void ring_submit(struct block *block, struct block_req *req)
 {
 	bool signal;
 
-	req->next = NULL;
 	pthread_mutex_lock(&block->lock);
 	block->pending++;
 	signal = block_ring_add(block->ring, req);

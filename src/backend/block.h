@@ -55,6 +55,7 @@ struct block_req {
 	void (*done)(struct block_req *req, int result);
 	void *ctx;
 	struct block_req *next; /* the back end's queue link */
+	bool written;		/* the back end's: only a flush is missing */
 };
 
 struct block_info {
@@ -67,12 +68,13 @@ struct block_info {
 };
 
 /*
- * Reads `path` and the options nocache (O_DIRECT), direct and sync (both
- * O_SYNC), ro, nodelete, sectorsize=logical[/physical] from `node`. The error
- * names the file and the cure. A block device that the host uses (mounted, part
- * of a RAID) is refused for writing. The file is locked (OFD lock: shared
- * when read-only, exclusive otherwise); a second writer is refused by naming
- * the file and, where known, the process that has it.
+ * Reads `path` and the options nocache (O_DIRECT), direct and sync (both: a
+ * write is on the medium before it is done), ro, nodelete,
+ * sectorsize=logical[/physical] from `node`. The error names the file and the
+ * cure. A block device that the host uses (mounted, part of a RAID) is refused
+ * for writing. The file is locked (OFD lock: shared when read-only, exclusive
+ * otherwise); a second writer is refused by naming the file and, where known,
+ * the process that has it.
  */
 MUST_CHECK int block_open(struct cfg *node, struct err *err,
 			  struct block **ret_block);

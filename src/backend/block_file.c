@@ -180,7 +180,8 @@ static int open_disk(struct block_file *file, const struct options *opt,
 		     struct err *err)
 {
 	int flags = (opt->ro ? O_RDONLY : O_RDWR) | O_CLOEXEC |
-		    (opt->nocache ? O_DIRECT : 0) | (opt->sync ? O_SYNC : 0);
+		    (opt->nocache ? O_DIRECT : 0) |
+		    (opt->nocache && opt->sync ? O_SYNC : 0);
 	struct stat st;
 
 	if (stat(file->path, &st))
@@ -201,7 +202,7 @@ static int open_disk(struct block_file *file, const struct options *opt,
 	if (file->fd < 0)
 		return explain_open(file->path, opt, -errno, err);
 	file->o_direct = opt->nocache;
-	file->o_sync = opt->sync;
+	file->sync = opt->sync;
 	file->info.read_only = opt->ro;
 	return 0;
 }

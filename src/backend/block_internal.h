@@ -16,11 +16,53 @@ struct block_file {
 	int fd;
 	bool device; /* a block device, not a regular file */
 	bool o_direct;
-	bool o_sync;
+	bool sync;			  /* a write is safe when it is done */
 	bool ring_reads;		  /* io_uring can wait for its reads */
 	uint32_t mem_align, offset_align; /* of O_DIRECT transfers */
 	struct block_info info;
 };
+
+/* Requests in their order. */
+struct block_queue {
+	struct block_req *first, **tail;
+};
+
+static inline void block_queue_init(struct block_queue *queue)
+{
+	queue->first = NULL;
+	queue->tail = &queue->first;
+}
+
+static inline void block_queue_add(struct block_queue *queue,
+				   struct block_req *req)
+{
+	req->next = NULL;
+	*queue->tail = req;
+	queue->tail = &req->next;
+}
+
+/* All of them, linked by `next`; NULL: there is none. */
+static inline struct block_req *block_queue_take_all(struct block_queue *queue)
+{
+	struct block_req *first = queue->first;
+
+	block_queue_init(queue);
+	return first;
+}
+
+/* The first, or NULL. */
+static inline struct block_req *block_queue_take(struct block_queue *queue)
+{
+	struct block_req *req = queue->first;
+
+	if (!req)
+		return NULL;
+	queue->first = req->next;
+	if (!queue->first)
+		queue->tail = &queue->first;
+	req->next = NULL;
+	return req;
+}
 
 struct block_ring;
 
@@ -30,11 +72,11 @@ struct block {
 	pthread_mutex_t lock;	 /* Locking: guards everything below */
 	pthread_cond_t work;	 /* the queue or `closing` changed */
 	pthread_cond_t idle;	 /* pending fell to 0, or the ring has work */
-	struct block_req *first, **tail;
+	struct block_queue requests, flushes;
 	unsigned pending; /* submitted, done() not yet returned */
 	unsigned workers, waiting;
 	bool closing;
-	bool flushing;	 /* a worker has a flush */
+	bool flushing;	 /* a worker is at fdatasync() */
 	int flush_error; /* of the first flush that failed */
 	pthread_t worker[BLOCK_WORKERS];
 };
@@ -48,9 +90,12 @@ MUST_CHECK int block_file_open_memory(struct cfg *node, uint64_t bytes,
 void block_file_close(
     struct block_file *file); /* zeroed or half-open allowed */
 
+/* Negative errno: data that was written before may be lost. */
+MUST_CHECK int block_sync(const struct block_file *file);
 /*
- * Does one request, blocking. `bounce` is the worker's buffer, made when first
- * needed: NULL at first, the worker frees it.
+ * Does one request, blocking; what a flush has to do is block_sync(). `bounce`
+ * is the worker's buffer, made when first needed: NULL at first, the worker
+ * frees it.
  */
 MUST_CHECK int block_io(const struct block_file *file,
 			const struct block_req *req, void **bounce);

@@ -142,7 +142,7 @@ static int transfer(const struct block_file *file, const struct block_req *req,
 	return 0;
 }
 
-static int sync_data(const struct block_file *file)
+int block_sync(const struct block_file *file)
 {
 	int r;
 
@@ -206,9 +206,6 @@ static int write_zeroes(const struct block_file *file,
 		r = file_allocate(file, FALLOC_FL_ZERO_RANGE, req);
 	if (unsupported(r))
 		r = write_zero_bytes(file, req, bounce);
-	/* O_SYNC is about write(2): the promise is kept by hand here. */
-	if (!r && file->o_sync)
-		r = sync_data(file);
 	return r;
 }
 
@@ -255,14 +252,14 @@ int block_io(const struct block_file *file, const struct block_req *req,
 
 	if (r)
 		return r;
-	if (req->len == 0 && req->op != BLOCK_FLUSH)
+	if (req->len == 0)
 		return 0;
 	switch (req->op) {
 	case BLOCK_READ:
 	case BLOCK_WRITE:
 		return transfer(file, req, bounce);
 	case BLOCK_FLUSH:
-		return file->info.write_cache ? sync_data(file) : 0;
+		return 0;
 	case BLOCK_DISCARD:
 		return discard(file, req);
 	case BLOCK_WRITE_ZEROES:

@@ -37,14 +37,14 @@
 #define PATIENCE_NS (2 * NS_PER_MS)
 
 /*
- * Locking: first, tail and signalled are under the block's lock; the rest is
+ * Locking: waiting and signalled are under the block's lock; the rest is
  * the loop thread's.
  */
 struct block_ring {
 	struct block *block;
 	struct evloop *loop;
-	struct block_req *first, **tail; /* not yet seen by serve() */
-	bool signalled;			 /* serve() is going to come */
+	struct block_queue waiting; /* not yet seen by serve() */
+	bool signalled;		    /* serve() is going to come */
 	struct io_uring uring;
 	bool open;
 	unsigned at_work; /* entries the kernel has */
@@ -76,15 +76,14 @@ bool block_ring_add(struct block_ring *ring, struct block_req *req)
 {
 	bool signal = !ring->signalled;
 
-	*ring->tail = req;
-	ring->tail = &req->next;
+	block_queue_add(&ring->waiting, req);
 	ring->signalled = true;
 	return signal;
 }
 
 bool block_ring_waits(const struct block_ring *ring)
 {
-	return ring && ring->first;
+	return ring && ring->waiting.first;
 }
 
 void block_ring_signal(struct block_ring *ring)
@@ -109,13 +108,7 @@ static struct block_req *next_waiting(struct block_ring *ring)
 	struct block_req *req;
 
 	pthread_mutex_lock(&block->lock);
-	req = ring->first;
-	if (req) {
-		ring->first = req->next;
-		if (!ring->first)
-			ring->tail = &ring->first;
-		req->next = NULL;
-	}
+	req = block_queue_take(&ring->waiting);
 	pthread_mutex_unlock(&block->lock);
 	return req;
 }
@@ -191,7 +184,8 @@ static uint64_t serve(struct block_ring *ring)
 	reap(ring);
 	pthread_mutex_lock(&ring->block->lock);
 	/* Who came meanwhile, and found nobody before him, signals himself. */
-	more = ring->first && !ring->signalled && ring->at_work < RING_ENTRIES;
+	more = ring->waiting.first && !ring->signalled &&
+	       ring->at_work < RING_ENTRIES;
 	ring->signalled |= more;
 	pthread_mutex_unlock(&ring->block->lock);
 	if (more || io_uring_sq_ready(&ring->uring))
@@ -243,7 +237,7 @@ void block_ring_drain(struct block_ring *ring)
 		if (ring->at_work && !io_uring_sq_ready(&ring->uring))
 			(void)!io_uring_wait_cqe(&ring->uring, &entry);
 		pthread_mutex_lock(&ring->block->lock);
-		waiting = ring->first;
+		waiting = ring->waiting.first;
 		pthread_mutex_unlock(&ring->block->lock);
 	} while (waiting || ring->at_work);
 }
@@ -294,7 +288,7 @@ int block_ring_create(struct block *block, struct evloop *loop,
 		return -ENOMEM;
 	ring->block = block;
 	ring->loop = loop;
-	ring->tail = &ring->first;
+	block_queue_init(&ring->waiting);
 	ring->event_fd = -1;
 	r = ring_open(ring, loop);
 	if (r)

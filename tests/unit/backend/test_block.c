@@ -387,18 +387,75 @@ static void test_sync_option(void **state)
 	uint8_t buf[SECTOR] = {1};
 
 	disk_open(f, "sync");
-	assert_true((fault.open_flags & O_SYNC) == O_SYNC);
 	assert_false(block_info(f->block).write_cache);
 	assert_int_equal(rw(f, BLOCK_WRITE, 0, buf, SECTOR), 0);
-	assert_int_equal(run(f, BLOCK_FLUSH, 0, 0, NULL, 0), 0);
-	assert_int_equal(fault.syncs, 0);
-	/* Zeroes do not go through write(2): synced by hand. */
-	assert_int_equal(run(f, BLOCK_WRITE_ZEROES, 0, SECTOR, NULL, 0), 0);
 	assert_int_equal(fault.syncs, 1);
+	assert_int_equal(run(f, BLOCK_FLUSH, 0, 0, NULL, 0), 0);
+	assert_int_equal(rw(f, BLOCK_READ, 0, buf, SECTOR), 0);
+	assert_int_equal(fault.syncs, 1);
+	assert_int_equal(run(f, BLOCK_WRITE_ZEROES, 0, SECTOR, NULL, 0), 0);
+	assert_int_equal(fault.syncs, 2);
 	block_close(f->block);
 	f->block = NULL;
 	disk_open(f, "direct");
+	assert_int_equal(rw(f, BLOCK_WRITE, 0, buf, SECTOR), 0);
+	assert_int_equal(fault.syncs, 3);
+}
+
+/* Past the page cache the write itself is told, and only zeroes are flushed. */
+static void test_sync_nocache(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP_FREE void *buf = aligned_alloc(4096, 4096);
+
+	if (!open_direct(f, "nocache,sync"))
+		skip();
 	assert_true((fault.open_flags & O_SYNC) == O_SYNC);
+	assert_non_null(buf);
+	memset(buf, 1, 4096);
+	assert_int_equal(rw(f, BLOCK_WRITE, 0, buf, 4096), 0);
+	assert_int_equal(fault.syncs, 0);
+	assert_int_equal(run(f, BLOCK_WRITE_ZEROES, 0, 4096, NULL, 0), 0);
+	assert_int_equal(fault.syncs, 1);
+}
+
+/*
+ * The kernel tells one of those that ask of data it has lost: none of the
+ * writes that were at work may be answered as if it were safe.
+ */
+static void test_sync_failure_is_all_theirs(void **state)
+{
+	enum {
+		COUNT = 6
+	};
+	struct fixture *f = *state;
+	struct request r[COUNT];
+	uint8_t buf[SECTOR] = {1};
+	struct iovec iov = {buf, SECTOR};
+	sem_t gate;
+	unsigned i;
+
+	disk_open(f, "sync");
+	sem_init(&gate, 0, 0);
+	fault.sync_errno = EIO;
+	fault.sync_gate = &gate;
+	for (i = 0; i < COUNT; i++) {
+		r[i] = (struct request){.req = {.op = BLOCK_WRITE,
+						.offset = i * SECTOR,
+						.len = SECTOR,
+						.iov = &iov,
+						.iovcnt = 1}};
+		start(f, &r[i]);
+	}
+	/* Once this is over, the writes before it wait for their flush. */
+	assert_int_equal(rw(f, BLOCK_READ, 0, buf, SECTOR), 0);
+	sem_post(&gate);
+	for (i = 0; i < COUNT; i++)
+		assert_int_equal(finish(&r[i]), -EIO);
+	/* Those that came while one was flushed share the next flush. */
+	assert_in_range(fault.syncs, 1, 2);
+	assert_int_equal(rw(f, BLOCK_WRITE, 0, buf, SECTOR), -EIO);
+	sem_destroy(&gate);
 }
 
 /* ---- discard and zeroes ---- */
@@ -627,6 +684,8 @@ int main(void)
 	    T(test_flush_failure_is_all_theirs),
 	    T(test_flushes_between_writes),
 	    T(test_sync_option),
+	    T(test_sync_nocache),
+	    T(test_sync_failure_is_all_theirs),
 	    T(test_discard),
 	    T(test_nodelete),
 	    T(test_zeroes),
