@@ -236,6 +236,11 @@ static int read_size(struct block_file *file, const struct stat *st,
 	if (r)
 		return err_sys(err, -errno, "%s: cannot read its size",
 			       file->path);
+	if (file->info.size == 0 && file->info.read_only)
+		return err_set(err, -EINVAL,
+			       "%s: empty: there is nothing to read; name a"
+			       " file that holds something",
+			       file->path);
 	if (file->info.size == 0)
 		return err_set(
 		    err, -EINVAL,

@@ -98,6 +98,10 @@ static void test_empty_file(void **state)
 		     "%s: empty; give it a size, as with 'truncate"
 		     " -s 20G %s'",
 		     f->path, f->path);
+	disk_refused(f, "ro", -EINVAL,
+		     "%s: empty: there is nothing to read; name a file that"
+		     " holds something",
+		     f->path);
 }
 
 static void test_odd_size(void **state)
