@@ -87,6 +87,13 @@ static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
 	look_soon(viewer);
 }
 
+static void get_image(struct viewer *viewer, struct display_image *ret_image)
+{
+	const struct display_source *source = &viewer->display->source;
+
+	source->image(source->ctx, ret_image);
+}
+
 /* Position 0..size-1 as 0..INPUT_ABS_MAX. */
 static uint16_t scale(int at, unsigned size)
 {
@@ -104,22 +111,32 @@ static uint8_t hub_buttons(int mask)
 	       (mask & BIT(7) ? INPUT_BUTTON_SIDE : 0);
 }
 
+/*
+ * On the guest's screen: a client that has not followed its size sees a part
+ * of it, pixel for pixel.
+ */
+static struct input_pointer pointer_at(struct viewer *viewer, int x, int y)
+{
+	struct display_image image;
+
+	get_image(viewer, &image);
+	return (struct input_pointer){.x = scale(x, image.width),
+				      .y = scale(y, image.height)};
+}
+
 static void on_pointer(int mask, int x, int y, rfbClientPtr client)
 {
 	struct viewer *viewer = of_client(client);
 	int pressed = mask & ~viewer->buttons;
-	struct input_pointer event = {
-	    .x = scale(x, viewer->frame.width),
-	    .y = scale(y, viewer->frame.height),
-	    .dx = viewer->pointed ? x - viewer->x : 0,
-	    .dy = viewer->pointed ? y - viewer->y : 0,
-	    .wheel =
-		(pressed & WHEEL_UP ? 1 : 0) - (pressed & WHEEL_DOWN ? 1 : 0),
-	    .buttons = hub_buttons(mask),
-	};
+	struct input_pointer event = pointer_at(viewer, x, y);
 
 	if (!admitted(viewer))
 		return;
+	event.dx = viewer->pointed ? x - viewer->x : 0;
+	event.dy = viewer->pointed ? y - viewer->y : 0;
+	event.wheel =
+	    (pressed & WHEEL_UP ? 1 : 0) - (pressed & WHEEL_DOWN ? 1 : 0);
+	event.buttons = hub_buttons(mask);
 	viewer->pointed = true;
 	viewer->x = x;
 	viewer->y = y;
@@ -230,11 +247,19 @@ static void show_frame(struct viewer *viewer)
 	set_format(viewer->screen);
 }
 
-static void get_image(struct viewer *viewer, struct display_image *ret_image)
+/*
+ * Scaled pictures that the client asked for: the library keeps them, and cannot
+ * make them from a screen of another size.
+ */
+static void drop_scaled(rfbScreenInfoPtr screen)
 {
-	const struct display_source *source = &viewer->display->source;
+	rfbScreenInfoPtr scaled;
 
-	source->image(source->ctx, ret_image);
+	while ((scaled = screen->scaledScreenNext)) {
+		screen->scaledScreenNext = scaled->scaledScreenNext;
+		free(scaled->frameBuffer);
+		free(scaled);
+	}
 }
 
 /* The guest changed its mode and the client can follow. */
@@ -248,6 +273,8 @@ static int resize(struct viewer *viewer, const struct display_image *image)
 		return -ENOMEM;
 	}
 	show_frame(viewer);
+	client->scaledScreen = viewer->screen;
+	drop_scaled(viewer->screen);
 	viewer->screen->setTranslateFunction(client);
 	client->newFBSizePending = TRUE;
 	frame_fini(&old);
@@ -381,18 +408,6 @@ static void drop_leftovers(rfbClientPtr client)
 	}
 }
 
-/* Scaled pictures that the client asked for, and the library keeps. */
-static void drop_scaled(rfbScreenInfoPtr screen)
-{
-	rfbScreenInfoPtr scaled;
-
-	while ((scaled = screen->scaledScreenNext)) {
-		screen->scaledScreenNext = scaled->scaledScreenNext;
-		free(scaled->frameBuffer);
-		free(scaled);
-	}
-}
-
 /* A WebSocket that nobody asked for may come from any web page. */
 static bool welcome(const struct viewer *viewer)
 {
@@ -406,10 +421,7 @@ static bool welcome(const struct viewer *viewer)
 
 static void let_go_of_input(struct viewer *viewer)
 {
-	struct input_pointer event = {
-	    .x = scale(viewer->x, viewer->frame.width),
-	    .y = scale(viewer->y, viewer->frame.height),
-	};
+	struct input_pointer event = pointer_at(viewer, viewer->x, viewer->y);
 
 	keys_release_all(&viewer->keys);
 	if (hub_buttons(viewer->buttons))

@@ -292,6 +292,68 @@ static void the_client_follows_an_extended_size(void **state)
 	follow_resize(*state, EXT_SIZE);
 }
 
+/* SetScale, of clients that ask the server to make the picture smaller. */
+static void ask_for_scale(struct rfb *rfb, uint8_t divisor)
+{
+	const uint8_t ask[4] = {8, divisor};
+
+	rfb_send(rfb, ask, sizeof(ask));
+}
+
+static void be_scaled(struct rfb *rfb, uint8_t divisor)
+{
+	unsigned width = rfb->width / divisor, i;
+
+	ask_for_scale(rfb, divisor);
+	for (i = 0; i < 10 && rfb->width != width; i++) {
+		rfb_request(rfb, true);
+		rfb_update(rfb);
+	}
+	assert_int_equal(rfb->width, width);
+}
+
+/* It sees the new one as it is, and asks again when it likes. */
+static void a_scaled_client_follows_a_new_size(void **state)
+{
+	const int32_t encodings[] = {RAW, NEW_SIZE};
+	struct stage *stage = *state;
+	struct rfb *rfb;
+
+	open_with(stage, NULL, NULL);
+	stage_show(stage, 320, 256, 5);
+	rfb = rfb_open(stage, NULL);
+	rfb_encodings(rfb, encodings, ARRAY_LEN(encodings));
+	rfb_follow(rfb);
+	be_scaled(rfb, 2);
+	/* Lower than the picture that was made smaller. */
+	stage_show(stage, 320, 64, 6);
+	rfb_follow(rfb);
+	be_scaled(rfb, 4);
+	stage_show(stage, 640, 480, 7);
+	rfb_follow(rfb);
+	rfb_close(rfb);
+}
+
+static void nobody_is_scaled_to_nothing(void **state)
+{
+	const int32_t encodings[] = {RAW, NEW_SIZE};
+	static const uint8_t as_it_is[6] = {4, 0, 0, 64, 0, 64};
+	struct stage *stage = *state;
+	struct rfb *rfb;
+	uint8_t size[6];
+
+	open_with(stage, NULL, NULL);
+	stage_show(stage, 64, 64, 5);
+	rfb = rfb_open(stage, NULL);
+	rfb_encodings(rfb, encodings, ARRAY_LEN(encodings));
+	ask_for_scale(rfb, 255);
+	rfb_receive(rfb, size, sizeof(size));
+	size[1] = 0; /* says nothing */
+	assert_memory_equal(size, as_it_is, sizeof(size));
+	rfb_follow(rfb);
+	rfb_close(rfb);
+}
+
 /* Upper left corner; the rest is black. */
 static void a_client_without_resize_sees_a_part(void **state)
 {
@@ -315,6 +377,10 @@ static void a_client_without_resize_sees_a_part(void **state)
 	assert_int_equal(rfb->pixels[99 * 320 + 319],
 			 stage_pixel(stage, 319, 99));
 	assert_int_equal(rfb->width, 320);
+	/* It points at what it sees. */
+	rfb_pointer(rfb, 0, 319, 99);
+	rfb_pointer(rfb, 0, 0, 150);
+	stage_expect(stage, "(16358,32767 0,0 b0 w0) (0,32767 -319,51 b0 w0) ");
 	rfb_close(rfb);
 }
 
@@ -635,6 +701,8 @@ int main(void)
 	    STAGED(the_client_follows_a_new_size),
 	    STAGED(the_client_follows_an_extended_size),
 	    STAGED(a_client_without_resize_sees_a_part),
+	    STAGED(a_scaled_client_follows_a_new_size),
+	    STAGED(nobody_is_scaled_to_nothing),
 	    STAGED(two_clients_share_the_screen),
 	    STAGED(clients_are_limited),
 	    STAGED(scan_codes_pass),
