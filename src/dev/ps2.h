@@ -20,7 +20,12 @@
 #include "base/base.h"
 
 #define PS2_REPLIES 16u
-#define PS2_EVENTS  64u
+/*
+ * With the byte in the controller's output register 16, as on real keyboards:
+ * Linux reads that many when it looks for a controller, and takes one that has
+ * more for none at all.
+ */
+#define PS2_EVENTS 15u
 
 struct ps2_queue {
 	uint8_t reply[PS2_REPLIES];

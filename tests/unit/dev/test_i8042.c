@@ -402,6 +402,20 @@ static void full_keyboard_says_so_and_keeps_whole_codes(void **state)
 	expect(box, "1c");
 }
 
+/* Linux reads 16 bytes when it looks for a controller, and no more. */
+static void keys_of_a_boot_do_not_hide_the_controller(void **state)
+{
+	struct box *box = *state;
+	unsigned i, reads = 0;
+
+	set_config(box, 0x65);
+	for (i = 0; i < 64; i++)
+		i8042_key(box->kbc, 0x1e, true);
+	for (; (status(box) & OBF) && reads < 100; reads++)
+		fake_in8(&box->fake, DATA);
+	assert_in_range(reads, 10, 16);
+}
+
 static void answers_do_not_pile_up(void **state)
 {
 	struct box *box = *state;
@@ -603,6 +617,7 @@ int main(void)
 	    TEST(translation_inverts),
 	    TEST(keyboard_is_silent_when_disabled),
 	    TEST(full_keyboard_says_so_and_keeps_whole_codes),
+	    TEST(keys_of_a_boot_do_not_hide_the_controller),
 	    TEST(answers_do_not_pile_up),
 	    TEST(mouse_commands),
 	    TEST(mouse_packets),
