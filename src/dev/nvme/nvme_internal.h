@@ -115,7 +115,7 @@ struct nvme_req {
 	int result;
 	uint16_t cid;
 	uint8_t opcode;
-	bool flush_after;	/* not complete before a flush */
+	bool fua;		/* not complete before a flush */
 	uint64_t lba;		/* for the error log */
 	unsigned ranges, range; /* DSM: how many, and which is next */
 	uint64_t range_done;	/* DSM: bytes of it that are done */

@@ -54,7 +54,7 @@ static struct nvme_req *req_alloc(struct nvme *nvme, struct nvme_sq *sq,
 	req->sq = sq;
 	req->cid = cmd->cid;
 	req->opcode = cmd->opcode;
-	req->flush_after = false;
+	req->fua = false;
 	req->lba = 0;
 	req->ranges = req->range = 0;
 	req->range_done = 0;
@@ -130,6 +130,8 @@ static void req_finish(struct nvme_req *req)
 			count(nvme, req);
 		nvme_answer(nvme, req->sq, req->cid, status, 0);
 	}
+	if (req == nvme->shutdown_req && req->result && !nvme->resetting)
+		nvme_fatal(nvme, "what it wrote cannot be made stable");
 	if (req == nvme->admin_req) {
 		nvme->admin_busy = false;
 		nvme_kick(nvme); /* the admin queue waited for it */
@@ -165,14 +167,30 @@ static bool dsm_next(struct nvme_req *req)
 	return false;
 }
 
+/*
+ * What is written without cache is stable when it completes. Looked at when it
+ * is written: the cache may have been switched off meanwhile, by a flush that
+ * did not wait for this. A read with FUA tells what is stable: so it is made
+ * (6.9).
+ */
+static bool flush_due(const struct nvme_req *req)
+{
+	const struct nvme *nvme = req->nvme;
+	bool written =
+	    req->io.op == BLOCK_WRITE || req->io.op == BLOCK_WRITE_ZEROES;
+
+	if (req->io.op == BLOCK_FLUSH || !nvme->info.write_cache)
+		return false;
+	return req->fua || (written && !nvme->feat.write_cache);
+}
+
 /* Prepares what comes after a step that went well; false: nothing. */
 static bool req_step(struct nvme_req *req)
 {
 	if (req->ranges)
 		return dsm_next(req);
-	if (!req->flush_after)
+	if (!flush_due(req))
 		return false;
-	req->flush_after = false;
 	req->io.op = BLOCK_FLUSH;
 	return true;
 }
@@ -268,7 +286,7 @@ void nvme_flush(struct nvme_req *req, uint16_t cid)
 	req->sq = &nvme->sq[0];
 	req->cid = cid;
 	req->opcode = NVME_CMD_FLUSH;
-	req->flush_after = false;
+	req->fua = false;
 	req->ranges = 0;
 	req_start(req);
 }
@@ -281,13 +299,6 @@ static uint64_t command_lba(const struct nvme_command *cmd)
 static bool lba_ok(const struct nvme *nvme, uint64_t lba, uint64_t blocks)
 {
 	return range_inside(lba, blocks, 0, nvme->blocks);
-}
-
-/* Writes must be stable before they complete when asked or without cache. */
-static bool is_stable(const struct nvme *nvme, const struct nvme_command *cmd)
-{
-	return nvme->info.write_cache &&
-	       ((cmd->cdw12 & NVME_RW_FUA) || !nvme->feat.write_cache);
 }
 
 struct iov_fill {
@@ -330,11 +341,7 @@ static uint16_t start_transfer(struct nvme *nvme, struct nvme_sq *sq,
 	req->io.iov = req->iov;
 	req->io.iovcnt = fill.count;
 	req->lba = lba;
-	/* A read with FUA tells what is stable: so it is made (6.9). */
-	req->flush_after =
-	    cmd->opcode == NVME_CMD_READ
-		? nvme->info.write_cache && (cmd->cdw12 & NVME_RW_FUA)
-		: is_stable(nvme, cmd);
+	req->fua = cmd->cdw12 & NVME_RW_FUA;
 	req_start(req);
 	return NVME_PENDING;
 }
@@ -353,7 +360,7 @@ static uint16_t start_zeroes(struct nvme *nvme, struct nvme_sq *sq,
 	req->io.len = blocks << nvme->params.lba_shift;
 	req->io.may_unmap = nvme->params.dsm && (cmd->cdw12 & NVME_ZEROES_DEAC);
 	req->lba = lba;
-	req->flush_after = is_stable(nvme, cmd);
+	req->fua = cmd->cdw12 & NVME_RW_FUA;
 	req_start(req);
 	return NVME_PENDING;
 }

@@ -74,11 +74,19 @@ int scsi_read(struct scsi_cmd *cmd)
 	return data_io(cmd, BLOCK_READ, cmd->in_len);
 }
 
+/*
+ * Looked at when the data is written: a flush that switched the cache off
+ * meanwhile has not waited for it.
+ */
+static int flush_uncached(struct scsi_cmd *cmd)
+{
+	return cmd->unit->write_cache ? 0 : scsi_flush(cmd);
+}
+
 /* Writes that must be on the medium when they are answered. */
 static void write_through(struct scsi_cmd *cmd, bool forced)
 {
-	if (forced || !cmd->unit->write_cache)
-		cmd->step = scsi_flush;
+	cmd->step = forced ? scsi_flush : flush_uncached;
 }
 
 int scsi_write(struct scsi_cmd *cmd)

@@ -551,6 +551,34 @@ static void test_write_cache_feature(void **state)
 	nvme_answered(d, 0, NVME_SC_WRITE_FAULT | NVME_SC_MORE);
 }
 
+/* What was begun with the cache ends without it: it has to be stable, too. */
+static void test_write_cache_off_during_write(void **state)
+{
+	struct drv *d = *state;
+
+	drv_put(d, 1, drv_rw(d, true, 0, 8, 0));
+	drv_put(d, 1,
+		(struct nvme_command){
+		    .opcode = NVME_CMD_WRITE_ZEROES, .nsid = 1, .cdw12 = 7});
+	drv_ring(d, 1);
+	assert_int_equal(the_block->count, 2);
+	assert_int_equal(set(d, NVME_FEAT_WRITE_CACHE, 0, NULL), DRV_NOTHING);
+	/* The flush is over before them. */
+	assert_int_equal(the_block->count, 3);
+	nvme_complete(2, 0);
+	nvme_answered(d, 0, 0);
+	nvme_complete(0, 0);
+	nvme_complete(0, 0);
+	nvme_unanswered(d, 1);
+	assert_int_equal(the_block->count, 2);
+	assert_int_equal(the_block->pending[0]->op, BLOCK_FLUSH);
+	assert_int_equal(the_block->pending[1]->op, BLOCK_FLUSH);
+	nvme_complete(0, 0);
+	nvme_answered(d, 1, 0);
+	nvme_complete(0, 0);
+	nvme_answered(d, 1, 0);
+}
+
 static void test_no_write_cache(void **state)
 {
 	struct drv *d = *state;
@@ -584,6 +612,7 @@ int main(void)
 	    T(test_features),
 	    T(test_number_of_queues),
 	    UP(test_write_cache_feature),
+	    UP(test_write_cache_off_during_write),
 	    RO(test_no_write_cache),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,8 @@ static void test_shutdown(void **state)
 	assert_int_equal(the_block->count, 1);
 	nvme_complete(0, -EIO);
 	assert_int_equal(shst(d), NVME_CSTS_SHST_DONE);
+	/* It is over, but not well. */
+	assert_true(drv_get(d, NVME_REG_CSTS) & NVME_CSTS_CFS);
 }
 
 static void test_shutdown_without_cache(void **state)

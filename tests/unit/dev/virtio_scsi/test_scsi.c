@@ -518,6 +518,21 @@ static void test_mode_select(void **state)
 	GOOD(0, 0, 0, 0x15, 0x10, 0, 0, 0, 0);
 }
 
+/* What was begun with the cache ends without it: it has to be safe, too. */
+static void test_cache_off_during_write(void **state)
+{
+	struct fixture *f = *state;
+
+	IO(BLOCK_WRITE, 512, 512, 512, 0, 0x2a, 0, 0, 0, 0, 1, 0, 0, 1, 0);
+	f->unit.write_cache = false; /* by another command, flushed by now */
+	io(f, NEXT(0), BLOCK_FLUSH, 0, 0);
+	good(f, NEXT(0), 512);
+	/* And the other way round there is nothing to wait for. */
+	IO(BLOCK_WRITE, 512, 512, 512, 0, 0x2a, 0, 0, 0, 0, 1, 0, 0, 1, 0);
+	f->unit.write_cache = true;
+	good(f, NEXT(0), 512);
+}
+
 static void test_mode_select_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -620,6 +635,7 @@ int main(void)
 	    T(test_write_same),
 	    T(test_mode_sense),
 	    T(test_mode_select),
+	    T(test_cache_off_during_write),
 	    T(test_mode_select_refused),
 	    RO(test_mode_select_no_cache),
 	    T(test_start_stop),
