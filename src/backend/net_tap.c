@@ -43,6 +43,7 @@ struct tap {
 	int fd, kick_fd;
 	struct ev_fd *ready, *kick;
 	bool enabled, vnet_hdr;
+	bool broken; /* and said so */
 	size_t
 	    waiting; /* bytes of the frame in buf the guest had no room for */
 	uint8_t *buf;
@@ -64,8 +65,11 @@ static bool deliver(struct tap *tap, size_t len)
 
 static void tap_broken(struct tap *tap, int code)
 {
-	log_error("%s: cannot receive: %s; the guest's link is dead", tap->name,
-		  strerror(code));
+	/* Once: a guest has it looked at as often as it likes. */
+	if (!tap->broken)
+		log_error("%s: cannot receive: %s; the guest's link is dead",
+			  tap->name, strerror(code));
+	tap->broken = true;
 	ev_fd_set(tap->ready, 0);
 }
 
