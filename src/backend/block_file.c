@@ -97,6 +97,11 @@ static int explain_open(const char *path, const struct options *opt, int code,
 {
 	switch (code) {
 	case -ENOENT:
+		if (opt->ro)
+			return err_set(err, code,
+				       "%s: no such disk file; correct the"
+				       " path",
+				       path);
 		return err_set(err, code,
 			       "%s: no such disk file; create one"
 			       " with 'truncate -s 20G %s' or correct the path",
@@ -236,6 +241,11 @@ static int read_size(struct block_file *file, const struct stat *st,
 	if (r)
 		return err_sys(err, -errno, "%s: cannot read its size",
 			       file->path);
+	if (file->info.size == 0 && file->device)
+		return err_set(err, -EINVAL,
+			       "%s: has no size: no medium is in it, or it is"
+			       " not set up",
+			       file->path);
 	if (file->info.size == 0 && file->info.read_only)
 		return err_set(err, -EINVAL,
 			       "%s: empty: there is nothing to read; name a"
@@ -317,6 +327,14 @@ static int apply_sectors(struct block_file *file, const struct options *opt,
 	    MAX(info->physical_sector, info->logical_sector);
 	if (info->size % info->logical_sector == 0)
 		return 0;
+	/* Nobody extends a device, or an image that is only read. */
+	if ((file->device || info->read_only) &&
+	    (opt->logical || file->o_direct))
+		return err_set(err, -EINVAL,
+			       "%s: %llu bytes are not a multiple of the sector"
+			       " size %u; drop nocache or sectorsize",
+			       file->path, (unsigned long long)info->size,
+			       info->logical_sector);
 	return err_set(
 	    err, -EINVAL,
 	    "%s: %llu bytes are not a multiple of the sector size %u; extend"

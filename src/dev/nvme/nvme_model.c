@@ -129,7 +129,8 @@ static int read_sector(struct nvme *nvme, struct cfg *node, struct err *err)
 	if (info->size % sector)
 		return err_set(err, -EINVAL,
 			       "the disk's %llu bytes are not a multiple of"
-			       " sectsz=%llu; extend it",
+			       " sectsz=%llu; extend it or take a smaller"
+			       " sectsz",
 			       (unsigned long long)info->size,
 			       (unsigned long long)sector);
 	nvme->params.lba_shift = (unsigned)__builtin_ctzll(sector);

@@ -18,6 +18,8 @@ static void test_missing(void **state)
 		     "%s: no such disk file; create one with"
 		     " 'truncate -s 20G %s' or correct the path",
 		     f->path, f->path);
+	disk_refused(f, "ro", -ENOENT,
+		     "%s: no such disk file; correct the path", f->path);
 }
 
 static void test_no_path(void **state)
@@ -120,6 +122,11 @@ static void test_odd_size(void **state)
 	    " multiple of the sector size 4096; extend it with 'truncate -s"
 	    " %%4096 %s'",
 	    f->path, f->path);
+	/* An image that is only read is left as it is. */
+	disk_refused(f, "ro,sectorsize=4096", -EINVAL,
+		     "%s: 1024 bytes are not a multiple of the sector size"
+		     " 4096; drop nocache or sectorsize",
+		     f->path);
 }
 
 static void test_bad_sector_size(void **state)
