@@ -198,6 +198,7 @@ int mmc_get_event(struct ahci_slot *slot)
 {
 	struct ahci_port *port = slot->port;
 	uint8_t *p = answer(slot, 8);
+	uint32_t alloc = be16_get(slot->cdb + 7);
 	size_t len = 4;
 
 	/* Only polling: there is nothing to wait for. */
@@ -210,12 +211,14 @@ int mmc_get_event(struct ahci_slot *slot)
 		p[4] = port->media_event;
 		p[5] = (uint8_t)((port->tray_open ? 1 : 0) |
 				 (atapi_has_medium(port) ? 2 : 0));
-		port->media_event = 0;
+		/* Reported is over, if there was room for it. */
+		if (alloc > 4)
+			port->media_event = 0;
 	} else {
 		p[2] = 0x80; /* none of the classes asked for */
 	}
 	be16_put(p, (uint32_t)len - 2);
-	return cut(len, be16_get(slot->cdb + 7));
+	return cut(len, alloc);
 }
 
 /* ---- mode pages ---- */

@@ -28,7 +28,7 @@ static void put_address(uint8_t *p, uint32_t block, bool msf)
 	}
 	block += PREGAP;
 	p[0] = 0;
-	p[1] = (uint8_t)(block / 75 / 60);
+	p[1] = (uint8_t)MIN(block / 75 / 60, 255u); /* a DVD has more */
 	p[2] = (uint8_t)(block / 75 % 60);
 	p[3] = (uint8_t)(block % 75);
 }

@@ -364,6 +364,9 @@ static void test_eject(void **state)
 	(void)PACKET(f, 0, MMC_START_STOP_UNIT, 0, 0, 0, 2);
 	REFUSED(f, MMC_SENSE_NO_MEDIUM, MMC_TEST_UNIT_READY);
 	REFUSED(f, MMC_SENSE_NO_MEDIUM, MMC_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	/* Who asks for the header alone has not heard of it. */
+	assert_int_equal(
+	    PACKET(f, 8, MMC_GET_EVENT_STATUS, 1, 0, 0, 0x10, 0, 0, 0, 4), 4);
 	assert_int_equal(
 	    PACKET(f, 8, MMC_GET_EVENT_STATUS, 1, 0, 0, 0x10, 0, 0, 0, 8), 8);
 	assert_int_equal(reply[4] << 8 | reply[5], 0x0301);

@@ -64,6 +64,10 @@ static void test_toc(void **state)
 	GOOD(34, 0, 255, 0x51, 0, 0, 0, 0, 0, 0, 0, 255, 0);
 	assert_int_equal(f->in[2], 0x0e);
 	BAD(SCSI_SENSE_CDB_FIELD, 0, 255, 0x51, 1, 0, 0, 0, 0, 0, 0, 255, 0);
+	/* A DVD lasts longer than minutes can be counted. */
+	f->unit.blocks = 2000000;
+	GOOD(12, 0, 804, 0x43, 2, 0, 0, 0, 0, 0xaa, 3, 0x24, 0);
+	assert_int_equal(f->in[9], 255);
 }
 
 static void test_configuration(void **state)
