@@ -223,7 +223,7 @@ MUST_CHECK int switch_nat_undo(struct switch_env *env,
 			       const struct vswitch *want, struct err *err);
 /* Tells what was changed for the whole host. */
 void switch_nat_commit(struct switch_env *env);
-/* Tells which other firewall rules keep guests from getting out. */
+/* Tells which other firewall rules keep guests from getting out, or a lease. */
 void switch_nat_warn_blocked(struct switch_env *env, const struct vswitch *sw);
 /* First and last address for guests: the larger side of the switch's own. */
 void switch_nat_range(const struct netlink_addr *addr, uint32_t *ret_first,

@@ -165,6 +165,28 @@ int switch_nat_undo(struct switch_env *env, const struct vswitch *old,
 	return rc;
 }
 
+/* `line` is about a chain of `table`. */
+static void chain_blocks_say(struct switch_env *env, const struct vswitch *sw,
+			     const char *table, const char *line)
+{
+	if (!strstr(line, "policy drop"))
+		return;
+	if (strstr(line, "hook forward"))
+		warner_say(env->warner,
+			   "the rules of nftables table '%s' drop forwarded "
+			   "packets they do not know; unless they allow "
+			   "interface %s, guests of switch '%s' reach this "
+			   "host only",
+			   table, sw->bridge, sw->name);
+	else if (strstr(line, "hook input"))
+		warner_say(env->warner,
+			   "the rules of nftables table '%s' drop packets to "
+			   "this host they do not know; unless they allow UDP "
+			   "ports 53 and 67 on interface %s, guests of switch "
+			   "'%s' get no address and no names",
+			   table, sw->bridge, sw->name);
+}
+
 void switch_nat_warn_blocked(struct switch_env *env, const struct vswitch *sw)
 {
 	CLEANUP_FREE char *output = NULL;
@@ -179,15 +201,7 @@ void switch_nat_warn_blocked(struct switch_env *env, const struct vswitch *sw)
 		if (strncmp(line, "table ", 6) == 0)
 			snprintf(table, sizeof(table), "%.*s",
 				 (int)strcspn(line + 6, "{") - 1, line + 6);
-		if (!strstr(line, "hook forward") ||
-		    !strstr(line, "policy drop"))
-			continue;
-		warner_say(env->warner,
-			   "the rules of nftables table '%s' drop forwarded "
-			   "packets they do not know; unless they allow "
-			   "interface %s, guests of switch '%s' reach this "
-			   "host only",
-			   table, sw->bridge, sw->name);
+		chain_blocks_say(env, sw, table, line);
 	}
 }
 

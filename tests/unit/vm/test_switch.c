@@ -559,7 +559,11 @@ static void test_nat_blocked(void **state)
 	    f->warned,
 	    "the rules of nftables table 'ip filter' drop forwarded packets "
 	    "they do not know; unless they allow interface vm-nat0, guests "
-	    "of switch 'nat0' reach this host only\n");
+	    "of switch 'nat0' reach this host only\n"
+	    "the rules of nftables table 'ip filter' drop packets to this "
+	    "host they do not know; unless they allow UDP ports 53 and 67 on "
+	    "interface vm-nat0, guests of switch 'nat0' get no address and no "
+	    "names\n");
 }
 
 static void test_nat_range(void **state)
