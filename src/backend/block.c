@@ -125,7 +125,9 @@ static int flush_result(struct block *block, int result)
 		log_error("%s: cannot be flushed: %s; data may be lost, all"
 			  " further %s fail",
 			  block->file.path, strerror(-result),
-			  block->file.sync ? "writes" : "flushes");
+			  block->file.sync && !block->file.o_direct
+			      ? "writes"
+			      : "flushes");
 	}
 	result = block->flush_error;
 	pthread_mutex_unlock(&block->lock);
