@@ -4,7 +4,8 @@
 # each megabyte.
 # deadline: 1500
 
-runs=3 counts=3
+# Streams of virtio-net scatter by half, and take a third of the e1000's time.
+runs=9 e1000_runs=3 counts=3
 . /lab/bench/figures.sh
 
 bytes=40000000
@@ -91,6 +92,7 @@ run=0
 while [ $((run += 1)) -le $runs ]; do
 	echo "run $run of $runs"
 	for way in $ways; do
+		case $way in *-e1000) [ $run -le $e1000_runs ] || continue ;; esac
 		measure "$way"
 	done
 done
