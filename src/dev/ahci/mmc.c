@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "dev/ahci/ahci_internal.h"
+#include "dev/cd.h"
 
 #define LEADOUT_TRACK	 0xaau
-#define CONTROL_DATA	 0x14u /* ADR 1, data track */
-#define PREGAP_BLOCKS	 150u
-#define BLOCKS_A_SECOND	 75u
+#define CONTROL_DATA	 0x14u	 /* ADR 1, data track */
 #define CD_MAX_BLOCKS	 405000u /* 90 minutes: larger is a DVD */
 #define LOADING_TRAY	 0x20u
 #define SENSE_BYTES	 18u
@@ -84,23 +83,12 @@ int mmc_read_capacity(struct ahci_slot *slot)
 
 /* ---- table of contents: one data track ---- */
 
-/* Minutes, seconds, frames in three bytes; saturates. */
-static void put_msf(uint8_t *p, uint32_t lba)
-{
-	uint64_t at = (uint64_t)lba + PREGAP_BLOCKS;
-	uint64_t minutes = at / (60 * BLOCKS_A_SECOND);
-
-	p[0] = (uint8_t)MIN(minutes, (uint64_t)UINT8_MAX);
-	p[1] = (uint8_t)(at / BLOCKS_A_SECOND % 60);
-	p[2] = (uint8_t)(at % BLOCKS_A_SECOND);
-}
-
 static uint8_t *put_track(uint8_t *p, uint8_t number, uint32_t lba, bool msf)
 {
 	p[1] = CONTROL_DATA;
 	p[2] = number;
 	if (msf)
-		put_msf(p + 5, lba);
+		cd_put_msf(p + 5, lba);
 	else
 		be32_put(p + 4, lba);
 	return p + 8;
@@ -120,9 +108,9 @@ static uint8_t *put_raw_toc(uint8_t *p, uint32_t blocks)
 	p = put_raw(p, 0xa0, 1); /* first track */
 	p = put_raw(p, 0xa1, 1); /* last track */
 	p = put_raw(p, 0xa2, 0);
-	put_msf(p - 3, blocks); /* lead-out */
+	cd_put_msf(p - 3, blocks); /* lead-out */
 	p = put_raw(p, 1, 0);
-	put_msf(p - 3, 0);
+	cd_put_msf(p - 3, 0);
 	return p;
 }
 

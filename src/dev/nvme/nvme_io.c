@@ -286,7 +286,6 @@ void nvme_flush(struct nvme_req *req, uint16_t cid)
 	req->sq = &nvme->sq[0];
 	req->cid = cid;
 	req->opcode = NVME_CMD_FLUSH;
-	req->fua = false;
 	req->ranges = 0;
 	req_start(req);
 }

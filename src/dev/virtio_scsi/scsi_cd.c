@@ -3,11 +3,11 @@
  * What a CD/DVD drive knows beyond a disk (MMC-5, chapter 6): table of
  * contents, configuration, events. The medium is one data track.
  */
+#include "dev/cd.h"
 #include "dev/virtio_scsi/scsi_internal.h"
 
 #define LEADOUT_TRACK	0xaau
 #define DATA_TRACK	0x14u	/* ADR 1, control: data */
-#define PREGAP		150u	/* blocks before block 0 */
 #define CD_BLOCKS_MAX	405000u /* 90 minutes: a larger one is a DVD */
 #define PROFILE_CD_ROM	0x0008u
 #define PROFILE_DVD_ROM 0x0010u
@@ -26,11 +26,8 @@ static void put_address(uint8_t *p, uint32_t block, bool msf)
 		scsi_put32(p, block);
 		return;
 	}
-	block += PREGAP;
 	p[0] = 0;
-	p[1] = (uint8_t)MIN(block / 75 / 60, 255u); /* a DVD has more */
-	p[2] = (uint8_t)(block / 75 % 60);
-	p[3] = (uint8_t)(block % 75);
+	cd_put_msf(p + 1, block);
 }
 
 static void put_track(uint8_t *p, uint8_t track, uint32_t block, bool msf)
@@ -47,7 +44,7 @@ int scsi_read_toc(struct scsi_cmd *cmd)
 	uint32_t alloc = scsi_get16(cmd->cdb + 7);
 	uint8_t p[20] = {0, 0, 1, 1}; /* first and last track or session */
 	uint32_t end =
-	    (uint32_t)MIN(cmd->unit->blocks, (uint64_t)UINT32_MAX - PREGAP);
+	    (uint32_t)MIN(cmd->unit->blocks, (uint64_t)UINT32_MAX - CD_PREGAP);
 	size_t len = 4;
 
 	/* Old drivers put the format into the control byte. */
