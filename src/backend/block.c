@@ -73,12 +73,19 @@ static bool is_flush(const struct block *block, const struct block_req *req)
 	       (req->op == BLOCK_FLUSH && block->file.info.write_cache);
 }
 
-/* O_SYNC is not for zeroes, and not used with the page cache between. */
+/* O_SYNC is not used with the page cache between. */
+static bool flushes_writes(const struct block_file *file)
+{
+	return file->sync && !file->o_direct;
+}
+
+/* O_SYNC is not for zeroes. */
 static bool wants_flush(const struct block_file *file,
 			const struct block_req *req)
 {
-	return file->sync && (req->op == BLOCK_WRITE_ZEROES ||
-			      (req->op == BLOCK_WRITE && !file->o_direct));
+	if (req->op == BLOCK_WRITE_ZEROES)
+		return file->sync;
+	return req->op == BLOCK_WRITE && flushes_writes(file);
 }
 
 /* What may begin: a request, or a list of all flushes. Lock held. */
@@ -125,9 +132,7 @@ static int flush_result(struct block *block, int result)
 		log_error("%s: cannot be flushed: %s; data may be lost, all"
 			  " further %s fail",
 			  block->file.path, strerror(-result),
-			  block->file.sync && !block->file.o_direct
-			      ? "writes"
-			      : "flushes");
+			  flushes_writes(&block->file) ? "writes" : "flushes");
 	}
 	result = block->flush_error;
 	pthread_mutex_unlock(&block->lock);

@@ -54,6 +54,15 @@ static int run(struct fixture *f, enum block_op op, uint64_t offset,
 	return finish(&r);
 }
 
+static struct block_req write_of_sector(unsigned n, const struct iovec *iov)
+{
+	return (struct block_req){.op = BLOCK_WRITE,
+				  .offset = n * SECTOR,
+				  .len = SECTOR,
+				  .iov = iov,
+				  .iovcnt = 1};
+}
+
 static int rw(struct fixture *f, enum block_op op, uint64_t offset, void *buf,
 	      size_t len)
 {
@@ -368,12 +377,7 @@ static void test_flushes_between_writes(void **state)
 		for (i = 0; i < COUNT; i++) {
 			r[i] = (struct request){.req = {.op = BLOCK_FLUSH}};
 			if (i % 3 == round % 3)
-				r[i].req =
-				    (struct block_req){.op = BLOCK_WRITE,
-						       .offset = i * SECTOR,
-						       .len = SECTOR,
-						       .iov = &iov,
-						       .iovcnt = 1};
+				r[i].req = write_of_sector(i, &iov);
 			start(f, &r[i]);
 		}
 		for (i = 0; i < COUNT; i++)
@@ -440,11 +444,7 @@ static void test_sync_failure_is_all_theirs(void **state)
 	fault.sync_errno = EIO;
 	fault.sync_gate = &gate;
 	for (i = 0; i < COUNT; i++) {
-		r[i] = (struct request){.req = {.op = BLOCK_WRITE,
-						.offset = i * SECTOR,
-						.len = SECTOR,
-						.iov = &iov,
-						.iovcnt = 1}};
+		r[i] = (struct request){.req = write_of_sector(i, &iov)};
 		start(f, &r[i]);
 	}
 	/* Once this is over, the writes before it wait for their flush. */
@@ -632,11 +632,7 @@ static void waits_for_writes(struct fixture *f, void (*wait)(struct block *))
 	sem_init(&gate, 0, 0);
 	fault.gate = &gate;
 	for (i = 0; i < WRITES; i++) {
-		r[i] = (struct request){.req = {.op = BLOCK_WRITE,
-						.offset = i * SECTOR,
-						.len = SECTOR,
-						.iov = &iov,
-						.iovcnt = 1}};
+		r[i] = (struct request){.req = write_of_sector(i, &iov)};
 		start(f, &r[i]);
 	}
 	assert_int_equal(pthread_create(&helper, NULL, open_gate, &gate), 0);

@@ -264,16 +264,25 @@ static void a_swapped_screen_is_turned_round(void **state)
 	rfb_close(rfb);
 }
 
-static void follow_resize(struct stage *stage, int32_t how)
+/* A client of a screen of this size that follows others. */
+static struct rfb *open_follower(struct stage *stage, int32_t how,
+				 unsigned width, unsigned height)
 {
 	const int32_t encodings[] = {RAW, how};
 	struct rfb *rfb;
 
 	open_with(stage, NULL, NULL);
-	stage_show(stage, 320, 200, 5);
+	stage_show(stage, width, height, 5);
 	rfb = rfb_open(stage, NULL);
 	rfb_encodings(rfb, encodings, ARRAY_LEN(encodings));
 	rfb_follow(rfb);
+	return rfb;
+}
+
+static void follow_resize(struct stage *stage, int32_t how)
+{
+	struct rfb *rfb = open_follower(stage, how, 320, 200);
+
 	stage_show(stage, 1366, 768, 11);
 	rfb_follow(rfb);
 	assert_int_equal(rfb->width, 1366);
@@ -315,15 +324,9 @@ static void be_scaled(struct rfb *rfb, uint8_t divisor)
 /* It sees the new one as it is, and asks again when it likes. */
 static void a_scaled_client_follows_a_new_size(void **state)
 {
-	const int32_t encodings[] = {RAW, NEW_SIZE};
 	struct stage *stage = *state;
-	struct rfb *rfb;
+	struct rfb *rfb = open_follower(stage, NEW_SIZE, 320, 256);
 
-	open_with(stage, NULL, NULL);
-	stage_show(stage, 320, 256, 5);
-	rfb = rfb_open(stage, NULL);
-	rfb_encodings(rfb, encodings, ARRAY_LEN(encodings));
-	rfb_follow(rfb);
 	be_scaled(rfb, 2);
 	/* Lower than the picture that was made smaller. */
 	stage_show(stage, 320, 64, 6);
@@ -336,20 +339,16 @@ static void a_scaled_client_follows_a_new_size(void **state)
 
 static void nobody_is_scaled_to_nothing(void **state)
 {
-	const int32_t encodings[] = {RAW, NEW_SIZE};
 	static const uint8_t as_it_is[6] = {4, 0, 0, 64, 0, 64};
 	struct stage *stage = *state;
-	struct rfb *rfb;
+	struct rfb *rfb = open_follower(stage, NEW_SIZE, 64, 64);
 	uint8_t size[6];
 
-	open_with(stage, NULL, NULL);
-	stage_show(stage, 64, 64, 5);
-	rfb = rfb_open(stage, NULL);
-	rfb_encodings(rfb, encodings, ARRAY_LEN(encodings));
 	ask_for_scale(rfb, 255);
 	rfb_receive(rfb, size, sizeof(size));
 	size[1] = 0; /* says nothing */
 	assert_memory_equal(size, as_it_is, sizeof(size));
+	stage_set_pixel(stage, 5, 5, 0x123456);
 	rfb_follow(rfb);
 	rfb_close(rfb);
 }
